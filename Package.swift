@@ -1,0 +1,45 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// Settings of every Swift target: warnings are errors, and the language modes the code is written for.
+let common: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// Hot targets: no dynamic exclusivity checks in release, and the function merger off, because it gives look-alike
+/// handlers an extra parameter and so breaks their guaranteed tail calls (jit-notes/dispatch.md).
+let hot: [SwiftSetting] = common + [
+    .unsafeFlags(
+        [
+            "-enforce-exclusivity=unchecked", "-Xllvm", "-swiftmergefunc-threshold=0", "-Xcc",
+            "-fomit-frame-pointer",
+        ],
+        .when(configuration: .release))
+]
+
+let package = Package(
+    name: "enigma",
+    targets: [
+        .systemLibrary(name: "CGMP"),
+        .systemLibrary(name: "CPCRE2"),
+        .systemLibrary(name: "CZlib"),
+        .systemLibrary(name: "CTerminfo"),
+        .target(name: "CMachine"),
+        .target(name: "Terms", dependencies: ["CMachine", "CGMP", "CZlib"], swiftSettings: hot),
+        .target(name: "BeamFile", dependencies: ["CZlib"], swiftSettings: common),
+        .target(name: "OpSpec", swiftSettings: common),
+        .executableTarget(name: "opgen", dependencies: ["OpSpec"], swiftSettings: common),
+        .target(name: "Machine", dependencies: ["CMachine", "Terms", "BeamFile", "OpSpec"], swiftSettings: hot),
+        .target(name: "Bifs", dependencies: ["CMachine", "Terms", "Machine", "CPCRE2"], swiftSettings: hot),
+        .target(name: "Tables", dependencies: ["CMachine", "Terms", "Machine"], swiftSettings: hot),
+        .target(
+            name: "Ports", dependencies: ["CMachine", "Terms", "Machine", "CZlib", "CTerminfo"], swiftSettings: hot),
+        .executableTarget(
+            name: "enigma", dependencies: ["CMachine", "Terms", "Machine", "Bifs", "Tables", "Ports"],
+            swiftSettings: common, linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
+        .testTarget(name: "TermsTests", dependencies: ["Terms", "CMachine"], swiftSettings: common),
+        .testTarget(name: "BeamFileTests", dependencies: ["BeamFile"], swiftSettings: common),
+    ]
+)

@@ -1,0 +1,28 @@
+// CMachine.c: the slow halves of the locks of Atomics.h.
+#include "CMachine.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+void vm_futex_wait(uint32_t *word, uint32_t expected, int64_t nanoseconds) {
+    struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, nanoseconds < 0 ? NULL : &limit, NULL, 0);
+}
+
+void vm_futex_wake(uint32_t *word, int count) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+}
+
+void vm_lock_slow(Lock *lock) {
+    // A short spin first: most critical sections are a few stores.
+    for (int i = 0; i < 100; i++) {
+        if (vm_load_acquire32(&lock->state) == 0 && vm_try_lock(lock)) return;
+        vm_pause();
+    }
+    while (__atomic_exchange_n(&lock->state, 2, __ATOMIC_ACQUIRE) != 0) vm_futex_wait(&lock->state, 2, -1);
+}
+
+void vm_unlock_slow(Lock *lock) { vm_futex_wake(&lock->state, 1); }

@@ -1,0 +1,3 @@
+#pragma once
+#include "Layout.h"
+#include "Atomics.h"

@@ -1,0 +1,4 @@
+#include <curses.h>
+#include <term.h>
+#undef lines
+#undef columns

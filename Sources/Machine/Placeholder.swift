@@ -1,0 +1,1 @@
+// The instruction handlers follow.

@@ -1,0 +1,3 @@
+public import Machine
+/// Rows of this target's native functions; each file adds its own table.
+public let portsTable: [Bif] = []

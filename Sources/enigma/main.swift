@@ -1,0 +1,4 @@
+import Machine
+import Terms
+AtomTable.boot()
+print(AtomTable.atomCount)
