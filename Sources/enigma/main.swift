@@ -1,4 +1,5 @@
 import Machine
 import Terms
 AtomTable.boot()
+Nodes.boot()
 print(AtomTable.atomCount)
