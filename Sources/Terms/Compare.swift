@@ -1,0 +1,212 @@
+// Compare.swift: the order of all terms.
+//
+//     number < atom < reference < fun < port < pid < tuple < map < nil < list < bit string
+//
+// The standard order compares integers and floats by value, exactly (never by converting an integer to a double that
+// cannot hold it). The exact order differs only in that every integer sorts before every float; it orders map keys.
+// The walk keeps an explicit stack: the depth of a term is no limit.
+
+public import CMachine
+import Glibc
+
+/// -1, 0 or 1: the standard order.
+@inlinable @inline(__always) public func compareTerms(_ a: Term, _ b: Term) -> Int {
+    if a.raw == b.raw { return 0 }
+    if a.raw & b.raw & 15 == 15 { return Int64(bitPattern: a.raw) < Int64(bitPattern: b.raw) ? -1 : 1 }
+    return compareUnequalWords(a, b, exact: false)
+}
+
+/// -1, 0 or 1: the order of map keys.
+@inlinable @inline(__always) public func compareExact(_ a: Term, _ b: Term) -> Int {
+    if a.raw == b.raw { return 0 }
+    if a.raw & b.raw & 15 == 15 { return Int64(bitPattern: a.raw) < Int64(bitPattern: b.raw) ? -1 : 1 }
+    return compareUnequalWords(a, b, exact: true)
+}
+
+/// The slow half of `compareTerms` and `compareExact`. Requires: the words differ.
+@inline(never) public func compareUnequalWords(_ a: Term, _ b: Term, exact: Bool) -> Int {
+    if a.isImmediate || b.isImmediate { return compareFlat(a, b, exact).unsafelyUnwrapped }
+    if a.isBoxed || b.isBoxed, let result = compareFlat(a, b, exact) { return result }
+    return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: WorkStack.localWords) { words in
+        var stack = WorkStack(words)
+        let result = walkCompare(a, b, exact, &stack)
+        stack.release()
+        return result
+    }
+}
+
+@inline(__always) func order<Value: Comparable>(_ a: Value, _ b: Value) -> Int { a < b ? -1 : a == b ? 0 : 1 }
+
+/// The place of a term's kind in the order.
+func kindRank(_ term: Term) -> Int {
+    if term.isCons { return 9 }
+    if term.isImmediate {
+        if term.isSmall { return 0 }
+        if term.isAtom { return 1 }
+        if term.isLocalPort { return 4 }
+        if term.isLocalPid { return 5 }
+        return 8
+    }
+    switch term.subtag {
+    case Subtag.positiveBig, Subtag.negativeBig, Subtag.float: return 0
+    case Subtag.reference, Subtag.magicReference, Subtag.externalReference: return 2
+    case Subtag.fun: return 3
+    case Subtag.externalPort: return 4
+    case Subtag.externalPid: return 5
+    case Subtag.tuple: return 6
+    case Subtag.map: return 7
+    default: return 10
+    }
+}
+
+/// Order of atoms: by text.
+public func compareAtoms(_ a: Term, _ b: Term) -> Int {
+    if a == b { return 0 }
+    let entryA = AtomTable.entry(a)
+    let entryB = AtomTable.entry(b)
+    let countA = Int(entryA.pointee.count)
+    let countB = Int(entryB.pointee.count)
+    let difference = memcmp(entryA.pointee.bytes, entryB.pointee.bytes, min(countA, countB))
+    return difference != 0 ? (difference < 0 ? -1 : 1) : order(countA, countB)
+}
+
+/// The order of two terms if it can be told without looking into elements; nil for two tuples, maps, conses or funs
+/// that agree so far. Not nil if one is immediate.
+func compareFlat(_ a: Term, _ b: Term, _ exact: Bool) -> Int? {
+    if a.isAtom, b.isAtom { return compareAtoms(a, b) }
+    let rank = kindRank(a)
+    let rankB = kindRank(b)
+    if rank != rankB { return rank < rankB ? -1 : 1 }
+    switch rank {
+    case 0: return compareNumbers(a, b, exact)
+    case 1: return compareAtoms(a, b)
+    case 2: return compareReferences(a, b)
+    case 3:
+        let result = compareFunIdentity(a, b)
+        return result != 0 || a.funFreeCount == 0 ? result : nil
+    case 4: return comparePorts(a, b)
+    case 5: return comparePids(a, b)
+    case 6:
+        let size = a.tupleSize
+        let sizeB = b.tupleSize
+        return size != sizeB ? order(size, sizeB) : size == 0 ? 0 : nil
+    case 7:
+        let size = a.pointer[1]
+        let sizeB = b.pointer[1]
+        return size != sizeB ? order(size, sizeB) : size == 0 ? 0 : nil
+    case 8: return 0
+    case 9: return nil
+    default: return compareBitstrings(a, b)
+    }
+}
+
+// MARK: - The walk
+
+/// What an entry of the stack stands for.
+private enum Entry {
+    static let loose: UInt64 = 0
+    static let exact: UInt64 = 1
+    /// A search for the least key under way: the first word is its MapDifference.
+    static let leastKey: UInt64 = 2
+}
+
+/// Entries of the stack: two addresses of words still to compare, and `count << 2 | Entry`.
+private func walkCompare(_ first: Term, _ second: Term, _ firstExact: Bool, _ stack: inout WorkStack) -> Int {
+    var a = first
+    var b = second
+    var exact = firstExact
+    while true {
+        var result = 0
+        var arrayA = a.pointer
+        var arrayB = b.pointer
+        var count = 0
+        var arrayExact = exact
+        if a.isCons, b.isCons {
+            while arrayA[0] == arrayB[0] {
+                let tailA = Term(raw: arrayA[1])
+                let tailB = Term(raw: arrayB[1])
+                guard tailA.raw != tailB.raw, tailA.isCons, tailB.isCons else { break }
+                arrayA = tailA.pointer
+                arrayB = tailB.pointer
+            }
+            count = 2
+        } else if let known = compareFlat(a, b, exact) {
+            result = known
+        } else {
+            let header = a.header
+            switch Header.subtag(header) {
+            case Subtag.tuple:
+                count = Header.words(header)
+                arrayA += 1
+                arrayB += 1
+            case Subtag.fun:
+                count = a.funFreeCount
+                arrayA += Layout.funWords
+                arrayB += Layout.funWords
+            default:
+                if MapShape.isFlat(header) {
+                    arrayA += 3
+                    arrayB += 3
+                    stack.push(arrayA.address, arrayB.address, (a.pointer[1]) &<< 2 | (exact ? Entry.exact : Entry.loose))
+                    arrayA -= 1
+                    arrayB -= 1
+                    count = 1
+                    arrayExact = true
+                } else {
+                    let search = MapDifference.make(a, b, exact: exact).address
+                    stack.push(search, search, Entry.leastKey)
+                }
+            }
+        }
+        // Settle `result`, or find the next pair that may differ.
+        while true {
+            if result == 0 {
+                while count > 0, arrayA[0] == arrayB[0] {
+                    arrayA += 1
+                    arrayB += 1
+                    count = count &- 1
+                }
+                if count > 0 {
+                    a = Term(raw: arrayA[0])
+                    b = Term(raw: arrayB[0])
+                    guard a.raw & b.raw & 15 == 15 else { break }
+                    result = Int64(bitPattern: a.raw) < Int64(bitPattern: b.raw) ? -1 : 1
+                }
+            }
+            // Here either the array is done or a difference is known, which ends everything up to the innermost
+            // search for a key.
+            if stack.isEmpty { return result }
+            let (addressA, addressB, rest) = stack.pop()
+            if rest & 3 == Entry.leastKey {
+                switch MapDifference.step(addressA, result) {
+                case .keys(let keyA, let keyB):
+                    stack.push(addressA, addressA, Entry.leastKey)
+                    arrayA = keyA
+                    arrayB = keyB
+                    count = 1
+                    arrayExact = true
+                    result = 0
+                case .values(let valueA, let valueB, let valuesExact):
+                    arrayA = valueA
+                    arrayB = valueB
+                    count = 1
+                    arrayExact = valuesExact
+                    result = 0
+                case .done(let known):
+                    count = 0
+                    result = known
+                }
+            } else if result == 0 {
+                arrayA = wordsAt(addressA)
+                arrayB = wordsAt(addressB)
+                count = Int(truncatingIfNeeded: rest &>> 2)
+                arrayExact = rest & 3 == Entry.exact
+            }
+        }
+        if count > 1 {
+            let rest = UInt64(truncatingIfNeeded: count &- 1) &<< 2
+            stack.push((arrayA + 1).address, (arrayB + 1).address, rest | (arrayExact ? Entry.exact : Entry.loose))
+        }
+        exact = arrayExact
+    }
+}
