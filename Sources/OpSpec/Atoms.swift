@@ -361,6 +361,7 @@ public let atomList = """
     internal_run
     internal_select_delete
     interpreter_size
+    invalid
     io
     iolist_size
     iolist_to_binary
@@ -556,6 +557,7 @@ public let atomList = """
     nifs
     nil
     no_aux_work_threads
+    no_float
     nocatch
     noconnect
     noconnection
@@ -722,6 +724,7 @@ public let atomList = """
     setelement
     setnode
     setopts
+    short
     sighup
     sigint
     signed
@@ -817,6 +820,7 @@ public let atomList = """
     uninitialized
     uniq
     unique_integer
+    unit
     universaltime
     universaltime_to_localtime
     universaltime_to_posixtime

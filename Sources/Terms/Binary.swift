@@ -148,8 +148,8 @@ extension UnsafeMutablePointer where Pointee == Heap {
         return .boxed(object)
     }
 
-    /// The bits `bitOffset..<bitOffset + bitSize` of `term`. A short whole number of bytes at a byte boundary becomes
-    /// a heap binary, so that it does not keep a large one alive; the rest becomes a sub-binary.
+    /// The bits `bitOffset..<bitOffset + bitSize` of `term`. A short whole number of bytes becomes a heap binary, so
+    /// that it does not keep a large one alive; the rest becomes a sub-binary.
     /// Requires: isBitstring, and the range lies within it.
     public func subBinary(of term: Term, bitOffset: Int, bitSize: Int) -> Term {
         let object = term.pointer
@@ -162,8 +162,10 @@ extension UnsafeMutablePointer where Pointee == Heap {
 
     /// `subBinary` of a heap binary or a handle.
     @inlinable public func extract(_ original: Term, _ bitOffset: Int, _ bitSize: Int) -> Term {
-        if (bitOffset | bitSize) & 7 == 0, bitSize <= Layout.heapBinaryLimit &* 8 {
-            return makeBinary(original.originalBytes + bitOffset &>> 3, count: bitSize &>> 3)
+        if bitSize & 7 == 0, bitSize <= Layout.heapBinaryLimit &* 8 {
+            let (term, bytes) = makeBinary(bitSize &>> 3)
+            copyBits(original.originalBytes, bitOffset, bytes, 0, bitSize)
+            return term
         }
         return makeSubBinary(original, bitOffset, bitSize)
     }
@@ -177,6 +179,16 @@ extension UnsafeMutablePointer where Pointee == Heap {
         object[3] = SubBinary.word(bitSize: bitSize, bitOffset: bitOffset)
         object[4] = original.raw
         return .boxed(object)
+    }
+
+    /// Gives back the end of an object made last: it keeps `kept` of its `count` words.
+    @inlinable public func shrinkLast(_ object: Words, from count: Int, to kept: Int) {
+        if let top = pointee.top, top == object + count {
+            pointee.top = object + kept
+        } else if let newest = pointee.fragments, newest.words + Int(newest.pointee.used) == object + count {
+            newest.pointee.used &-= UInt64(count &- kept)
+            pointee.fragmentWords &-= UInt64(count &- kept)
+        }
     }
 
     /// A bit string of `bitSize` bits and its bytes, of which the caller fills that many bits; the unused bits of the
