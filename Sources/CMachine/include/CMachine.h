@@ -1,3 +1,4 @@
 #pragma once
 #include "Layout.h"
 #include "Atomics.h"
+#include "EmptyTerms.h"
