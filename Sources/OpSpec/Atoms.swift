@@ -8,6 +8,7 @@ public let atomList = """
     abort
     abort_pending_connection
     abs
+    ac
     access
     ack
     acos
@@ -73,6 +74,7 @@ public let atomList = """
     bit_size
     bitstring
     bitstring_to_list
+    bm
     bnot
     bor
     breakpoint
@@ -563,6 +565,7 @@ public let atomList = """
     noconnection
     node
     nodes
+    nomatch
     none
     nonode_nohost=nonode@nohost
     noproc

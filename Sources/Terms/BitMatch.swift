@@ -322,3 +322,15 @@ public func normalizedInteger(_ heap: Ref<Heap>, _ object: Words, count: Int, ne
     object[0] = Header.make(used, negative ? Subtag.negativeBig : Subtag.positiveBig)
     return .boxed(object)
 }
+
+/// All bits of a run as an unsigned number (or as `flags` say); none if it is larger than the largest integer.
+public func integer(_ heap: Ref<Heap>, of bits: Bits, flags: Int) -> Term {
+    if bits.size > 64 { return bigInteger(heap, bits.base, bits.offset, bits.size, flags) }
+    var value = readBits(bits.base, bits.offset, bits.size)
+    if BitFlags.isLittle(flags), bits.size > 0 { value = littleToValue(value, bits.size) }
+    if BitFlags.isSigned(flags), bits.size > 0 {
+        let shift = UInt64(64 &- bits.size)
+        return heap.integer(Int(Int64(bitPattern: value &<< shift) &>> Int64(shift)))
+    }
+    return heap.integer(unsigned: value)
+}

@@ -75,6 +75,14 @@ import Glibc
         }
     }
 
+    /// `count` bytes for the caller to fill.
+    public init(allocating count: Int) {
+        guard let memory = malloc(max(count, 1)) else { outOfMemory(count) }
+        start = memory.assumingMemoryBound(to: UInt8.self)
+        self.count = count
+        isCopy = true
+    }
+
     @inlinable public var buffer: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: start, count: count) }
 
     public func release() {

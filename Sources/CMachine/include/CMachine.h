@@ -2,3 +2,4 @@
 #include "Layout.h"
 #include "Atomics.h"
 #include "EmptyTerms.h"
+#include "Search.h"
