@@ -76,6 +76,7 @@ public let atomList = """
     bitstring_to_list
     bm
     bnot
+    bof
     bor
     breakpoint
     bsl
@@ -131,6 +132,7 @@ public let atomList = """
     crc32_nif
     create_dist_channel
     crypto
+    cur
     current_function
     current_location
     curve_algorithms
@@ -181,6 +183,7 @@ public let atomList = """
     div
     do_exor
     dollar_endonly
+    dont_need
     dotall
     dt_append_vm_tag_data
     dt_get_tag
@@ -268,6 +271,7 @@ public let atomList = """
     false
     file
     file_desc_to_ref_nif
+    file_info
     find
     find_byte_index
     finish_after_on_load
@@ -331,6 +335,7 @@ public let atomList = """
     hibernate
     high
     if_clause
+    ignore
     index
     infinity
     inflateEnd_nif
@@ -434,6 +439,7 @@ public let atomList = """
     local
     localtime
     localtime_to_universaltime
+    lock_order_violation
     locked
     log
     log10
@@ -560,6 +566,7 @@ public let atomList = """
     nil
     no_aux_work_threads
     no_float
+    no_reuse
     nocatch
     noconnect
     noconnection
@@ -653,6 +660,7 @@ public let atomList = """
     raise
     rand_seed_nif
     rand_uniform_nif
+    random
     raw
     re
     read
@@ -713,6 +721,7 @@ public let atomList = """
     seq_trace
     seq_trace_info
     seq_trace_print
+    sequential
     sequential_trace_token
     set
     setBufSize_nif
@@ -739,6 +748,7 @@ public let atomList = """
     size
     size_shared
     skip
+    skip_type_check
     slash=/
     slot
     smp
@@ -770,6 +780,7 @@ public let atomList = """
     symlink
     sync
     sync_nif
+    system
     system_check
     system_flag
     system_info
@@ -849,8 +860,10 @@ public let atomList = """
     version
     waiting
     wall_clock
+    warning
     warning_map
     whereis
+    will_need
     words
     write
     write_concurrency
