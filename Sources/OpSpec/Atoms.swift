@@ -97,6 +97,7 @@ public let atomList = """
     characters_to_binary
     characters_to_list
     check_dirty_process_code
+    check_gc
     check_old_code
     check_process_code
     cipher_algorithms
@@ -111,12 +112,14 @@ public let atomList = """
     compare_exchange
     compile
     compile_pattern
+    complete
     compressed
     connect
     connected
     context_switches
     continue
     copy
+    copy_literals
     copy_shared
     copying_read
     cos
@@ -243,6 +246,7 @@ public let atomList = """
     error_info
     error_logger
     erts
+    erts_code_purger
     erts_debug
     erts_internal
     erts_literal_area_collector
@@ -433,6 +437,7 @@ public let atomList = """
     list_to_tuple
     lists
     little
+    load_failed
     load_nif
     loaded
     loaded_drivers
@@ -513,8 +518,10 @@ public let atomList = """
     nano_seconds
     nanosecond
     native
+    native_addresses
     native_name_encoding
     need_dictionary
+    need_gc
     net_kernel
     new
     new_connection
@@ -607,6 +614,7 @@ public let atomList = """
     part
     pbkdf2_hmac_nif
     peek_head
+    pending_purge_lambda
     perf_counter
     perf_counter_unit
     persistent_term
@@ -634,7 +642,9 @@ public let atomList = """
     pow
     pre_loaded
     pread_nif
+    prepare
     prepare_loading
+    prepare_on_load
     prev
     prim_buffer
     prim_file
