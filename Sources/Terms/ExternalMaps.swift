@@ -33,3 +33,11 @@ func makeMap(_ heap: Ref<Heap>, pairs: UnsafeMutablePointer<Term>, count: Int) -
     }
     return .boxed(object)
 }
+
+func isFlatMap(_ term: Term) -> Bool { term.header >> 40 & 3 == 0 }
+func mapSize(_ term: Term) -> Int { Int(term.pointer[1]) }
+
+/// The pairs of a big map in the order they are written, in memory that the caller frees.
+func externalPairs(_ map: Term, _ size: Int, isDeterministic: Bool) -> Words {
+    preconditionFailure()
+}
