@@ -77,7 +77,7 @@ public func copyToLiterals(_ term: Term, offHeap: Ref<OffHeapList>) -> (term: Te
                 let header = pointer[0]
                 var first = 1
                 let count = Header.words(header)
-                size &+= count &+ 1
+                size &+= header == 0 ? 0 : count &+ 1  // the only `{}` is shared
                 switch Header.subtag(header) {
                 case Subtag.tuple: break
                 case Subtag.map: first = header &>> 40 & 3 == 1 ? 1 : 2
@@ -177,6 +177,7 @@ private struct Copier {
             return UInt64(UInt(bitPattern: target)) | 1
         }
         let header = source[0]
+        if header == 0 { return Term.emptyTuple.raw }
         let subtag = Header.subtag(header)
         if subtag == Subtag.subBinary { return movePart(source, offHeap) }
         let count = Header.words(header) &+ 1

@@ -153,7 +153,7 @@ private struct ExternalDecoder: ~Copyable {
         guard let pairs = frame.pairs else { return true }
         defer { free(pairs) }
         let terms = UnsafeMutableRawPointer(pairs).assumingMemoryBound(to: Term.self)
-        guard let map = makeMap(heap, pairs: terms, count: frame.pairCount) else { return false }
+        guard let map = decodedMap(heap, pairs: terms, count: frame.pairCount) else { return false }
         frame.target.unsafelyUnwrapped[0] = map.raw
         return true
     }
@@ -208,6 +208,10 @@ private struct ExternalDecoder: ~Copyable {
 
     private mutating func tuple(_ size: Int, _ slot: Words) -> Bool {
         guard covers(size) else { return false }
+        guard size > 0 else {
+            slot[0] = Term.emptyTuple.raw
+            return true
+        }
         let (term, elements) = heap.makeTuple(size)
         slot[0] = term.raw
         push(elements, size)

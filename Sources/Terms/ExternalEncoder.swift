@@ -283,17 +283,17 @@ private struct ExternalEncoder: ~Copyable {
     }
 
     private mutating func map(_ term: Term) {
-        let size = mapSize(term)
+        let size = term.mapSize
         output.append(ExternalTag.map)
         output.append32(size)
         guard size > 0 else { return }
-        if isFlatMap(term) {
+        if term.isFlatMap {
             let object = term.pointer
             let keys = Term(raw: object[2]).pointer + 1
             frames.push(Frame(kind: .flatMap, next: keys, other: object + 3, left: 2 * size))
             return
         }
-        let pairs = externalPairs(term, size, isDeterministic: options.isDeterministic)
+        let pairs = externalPairs(term, isDeterministic: options.isDeterministic)
         frames.push(Frame(kind: .slots, next: pairs, other: pairs, left: 2 * size))
     }
 
