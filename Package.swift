@@ -32,7 +32,7 @@ let package = Package(
         .target(name: "OpSpec", swiftSettings: common),
         .executableTarget(name: "opgen", dependencies: ["OpSpec"], swiftSettings: common),
         .target(name: "Machine", dependencies: ["CMachine", "Terms", "BeamFile", "OpSpec"], swiftSettings: hot),
-        .target(name: "Bifs", dependencies: ["CMachine", "Terms", "Machine", "CPCRE2"], swiftSettings: hot),
+        .target(name: "Bifs", dependencies: ["CMachine", "Terms", "BeamFile", "Machine", "CPCRE2"], swiftSettings: hot),
         .target(name: "Tables", dependencies: ["CMachine", "Terms", "Machine"], swiftSettings: hot),
         .target(
             name: "Ports", dependencies: ["CMachine", "Terms", "Machine", "CZlib", "CTerminfo"], swiftSettings: hot),

@@ -50,6 +50,30 @@ public struct MD5 {
         return [a, b, c, d].flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32($0 * 8)) } }
     }
 
+    // MARK: Stored digests
+
+    /// Bytes of a stored digest: four state words, the bit count, the unfinished block padded to 64 bytes.
+    public static let storedBytes = 88
+
+    /// Goes on where `store` left off. Requires: `storedBytes` bytes.
+    public init(stored: UnsafeRawBufferPointer) {
+        func word(_ index: Int) -> UInt32 {
+            UInt32(littleEndian: stored.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self))
+        }
+        (a, b, c, d) = (word(0), word(1), word(2), word(3))
+        length = (UInt64(word(5)) << 32 | UInt64(word(4))) >> 3
+        pending = [UInt8](stored[24..<(24 + Int(length & 63))])
+    }
+
+    public func store(to target: UnsafeMutableRawBufferPointer) {
+        let bits = length &* 8
+        let words = [a, b, c, d, UInt32(truncatingIfNeeded: bits), UInt32(truncatingIfNeeded: bits >> 32)]
+        for (index, word) in words.enumerated() {
+            target.storeBytes(of: word.littleEndian, toByteOffset: index * 4, as: UInt32.self)
+        }
+        for index in 0..<64 { target[24 + index] = index < pending.count ? pending[index] : 0 }
+    }
+
     private mutating func blocks(_ bytes: UnsafeRawBufferPointer) {
         sineTable.withUnsafeBufferPointer { sines in
             guard let table = sines.baseAddress, var block = bytes.baseAddress else { return }

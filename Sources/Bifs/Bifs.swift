@@ -4,3 +4,4 @@ public let bifsTable: [Bif] =
     erlangBinaryBifs
     + binaryModuleBifs
     + binarySearchBifs
+    + checksumBifs

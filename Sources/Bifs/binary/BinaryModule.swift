@@ -57,7 +57,10 @@ func binary_copy_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     if arguments[1].isSmall, arguments[1].smallValue >= 0 {
         return copies(process, of: arguments[0], arguments[1].smallValue)
     }
-    guard arguments[1].isBig, !arguments[1].bigIsNegative, arguments[0].isBinary else { return process.badarg() }
+    // A count must fit a word.
+    guard arguments[1].isBig, !arguments[1].bigIsNegative, arguments[1].bigLimbCount == 1, arguments[0].isBinary else {
+        return process.badarg()
+    }
     return arguments[0].byteCount == 0 ? process.heap.makeBinary(0).term : process.systemLimit()
 }
 
