@@ -1,7 +1,22 @@
+// Bifs.swift: the native functions of this target, gathered from the tables of its files.
+
 public import Machine
+
+/// One table a line.
+private let tables: [[Bif]] = [
+    erlangBinaryBifs,
+    binaryModuleBifs,
+    binarySearchBifs,
+    checksumBifs,
+    mapBifs,
+    mapNextBifs,
+    listBifs,
+    subtractBifs,
+    tupleBifs,
+    atomBifs,
+    hashBifs,
+    debugBifs,
+]
+
 /// Rows of this target's native functions; each file adds its own table.
-public let bifsTable: [Bif] =
-    erlangBinaryBifs
-    + binaryModuleBifs
-    + binarySearchBifs
-    + checksumBifs
+public let bifsTable: [Bif] = tables.flatMap { $0 }

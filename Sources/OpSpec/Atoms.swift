@@ -30,6 +30,7 @@ public let atomList = """
     append_element
     apply
     arity
+    arrays
     asin
     asinh
     asn1rt_nif
@@ -39,6 +40,7 @@ public let atomList = """
     atan
     atan2
     atanh
+    atom
     atom_to_binary
     atom_to_list
     atomics
@@ -62,6 +64,7 @@ public let atomList = """
     beamfile_chunk
     beamfile_module_md5
     big
+    bignum
     bin_is_7bit
     binary
     binary_part
@@ -72,6 +75,7 @@ public let atomList = """
     binary_to_list
     binary_to_term
     bit_size
+    bitmaps
     bitstring
     bitstring_to_list
     bm
@@ -91,6 +95,7 @@ public let atomList = """
     capture
     case_clause
     caseless
+    catch
     catchlevel
     cause
     ceil
@@ -159,6 +164,7 @@ public let atomList = """
     delete_object
     deleted
     demonitor
+    depth
     deterministic
     device
     dflag_unicode_io
@@ -268,9 +274,13 @@ public let atomList = """
     exiting
     exp
     explicit_unalias
+    export
     exports
     extended
     external
+    external_pid
+    external_port
+    external_reference
     external_size
     false
     file
@@ -283,7 +293,9 @@ public let atomList = """
     finished
     first
     firstline
+    fixnum
     flat_size
+    flatmap
     float
     float_to_binary
     float_to_list
@@ -294,6 +306,7 @@ public let atomList = """
     from_keys
     from_list
     fullsweep_after
+    fun
     fun_info
     fun_info_mfa
     fun_to_list
@@ -333,9 +346,13 @@ public let atomList = """
     hash_init_nif
     hash_nif
     hash_update_nif
+    hashmap
+    hashmap_node
     hd
+    heap_binary
     heap_size
     heir
+    hfloat
     hibernate
     high
     if_clause
@@ -401,6 +418,7 @@ public let atomList = """
     is_system_process
     is_translatable
     is_tuple
+    iterator
     keyfind
     keymember
     keypos
@@ -415,6 +433,7 @@ public let atomList = """
     lcnt_clear
     lcnt_collect
     lcnt_control
+    leafs
     length
     less=<
     lessEqual==<
@@ -480,6 +499,7 @@ public let atomList = """
     match_spec_run_r
     match_spec_test
     matches
+    matchstate
     math
     max
     max_heap_size
@@ -687,6 +707,8 @@ public let atomList = """
     reductions
     ref_to_list
     refc
+    refc_binary
+    reference
     referenced_byte_size
     register
     registered
@@ -783,6 +805,7 @@ public let atomList = """
     string
     strong_rand_bytes_nif
     strong_rand_range_nif
+    sub_binary
     subtract
     suspend_process
     suspended
@@ -832,6 +855,7 @@ public let atomList = """
     try_load
     try_lock
     try_unload
+    tuple
     tuple_size
     tuple_to_list
     type
@@ -866,6 +890,7 @@ public let atomList = """
     utf16
     utf32
     utf8
+    value
     values
     version
     waiting
