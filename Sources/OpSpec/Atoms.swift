@@ -3,6 +3,7 @@
 
 public let atomList = """
     DOWN
+    ETS_TRANSFER=ETS-TRANSFER
     EXIT
     Type_=Type
     abort
@@ -23,9 +24,12 @@ public let atomList = """
     alias
     all
     allocate_nif
+    already_exists
     altname_nif
     anchored
     and
+    andalso
+    andthen
     append
     append_element
     apply
@@ -46,6 +50,7 @@ public let atomList = """
     atomics
     atomics_new
     attributes
+    auto
     available
     backtrace
     badarg
@@ -90,7 +95,10 @@ public let atomList = """
     bxor
     byte_size
     bytes
+    call
     call_on_load_function
+    caller
+    caller_line
     cancel_timer
     capture
     case_clause
@@ -121,6 +129,7 @@ public let atomList = """
     compressed
     connect
     connected
+    const
     context_switches
     continue
     copy
@@ -146,6 +155,8 @@ public let atomList = """
     curve_algorithms
     data
     date
+    debug_hash_fixed_number_of_locks
+    decentralized_counters
     decode_ber_tlv_raw
     decode_packet
     decode_unsigned
@@ -176,6 +187,7 @@ public let atomList = """
     dirty_cpu
     dirty_io
     dirty_process_handle_signals
+    disable_trace
     disassemble
     display
     display_nl
@@ -191,6 +203,8 @@ public let atomList = """
     dist_spawn_request
     div
     do_exor
+    dollarDollar=$$
+    dollarUnderscore=$_
     dollar_endonly
     dont_need
     dotall
@@ -212,10 +226,12 @@ public let atomList = """
     empty=
     emulator
     enable_fips_mode_nif
+    enable_trace
     enabled
     encode_ber_tlv
     encode_per_complete
     encode_unsigned
+    endOfTable=$end_of_table
     engine_add_nif
     engine_by_id_nif
     engine_ctrl_cmd_strings_nif
@@ -266,6 +282,7 @@ public let atomList = """
     exactEqual==:=
     exactNotEqual==/=
     exact_reductions
+    exception_trace
     exchange
     exclusive
     exit
@@ -293,6 +310,7 @@ public let atomList = """
     finished
     first
     firstline
+    fixed
     fixnum
     flat_size
     flatmap
@@ -330,6 +348,8 @@ public let atomList = """
     get_internal_state
     get_keys
     get_module_info
+    get_seq_token
+    get_tcw
     getenv
     getpid
     give_away
@@ -355,6 +375,7 @@ public let atomList = """
     hfloat
     hibernate
     high
+    id
     if_clause
     ignore
     index
@@ -415,6 +436,7 @@ public let atomList = """
     is_process_executing_dirty
     is_record
     is_reference
+    is_seq_trace
     is_system_process
     is_translatable
     is_tuple
@@ -510,6 +532,7 @@ public let atomList = """
     member
     memory
     merge
+    message
     message_queue_data
     message_queue_len
     messages
@@ -609,6 +632,7 @@ public let atomList = """
     notEqual=/=
     not_found
     not_loaded
+    not_owner
     not_purged
     notbol
     notempty
@@ -627,9 +651,11 @@ public let atomList = """
     open_port
     or
     ordered_set
+    orelse
     os
     other
     output
+    owner
     parent
     part
     pbkdf2_hmac_nif
@@ -658,6 +684,7 @@ public let atomList = """
     port_set_data
     port_to_list
     ports
+    position
     posixtime_to_universaltime
     pow
     pre_loaded
@@ -677,10 +704,12 @@ public let atomList = """
     privkey_to_pubkey_nif
     process
     process_display
+    process_dump
     process_flag
     process_info
     processes
     protected
+    protection
     pubkey_algorithms
     public
     purge_module
@@ -724,6 +753,7 @@ public let atomList = """
     request_system_task
     resume_process
     return
+    return_trace
     reverse
     round
     rsa_generate_key_nif
@@ -734,6 +764,8 @@ public let atomList = """
     running
     runtime
     safe
+    safe_fixed
+    safe_fixed_monotonic_time
     safe_fixtable
     same
     scheduler
@@ -763,7 +795,9 @@ public let atomList = """
     set_internal_state
     set_owner_nif
     set_permissions_nif
+    set_seq_token
     set_signal
+    set_tcw
     set_time_nif
     setelement
     setnode
@@ -775,6 +809,7 @@ public let atomList = """
     sigquit
     sigterm
     sigusr1
+    silent
     sin
     sinh
     size
@@ -800,6 +835,7 @@ public let atomList = """
     stack_size
     start_timer
     statistics
+    stats
     status
     stream_end
     string
@@ -821,6 +857,8 @@ public let atomList = """
     system_monitor
     system_profile
     system_time
+    table
+    table_type
     tag
     take
     tan
@@ -864,6 +902,7 @@ public let atomList = """
     undefined
     undefined_function
     undefined_lambda
+    underscore=_
     unicode
     uninitialized
     uniq

@@ -4,6 +4,7 @@ public import CMachine
 
 let fixedAtomNames: [StaticString] = [
     "DOWN",
+    "ETS-TRANSFER",
     "EXIT",
     "Type",
     "abort",
@@ -24,9 +25,12 @@ let fixedAtomNames: [StaticString] = [
     "alias",
     "all",
     "allocate_nif",
+    "already_exists",
     "altname_nif",
     "anchored",
     "and",
+    "andalso",
+    "andthen",
     "append",
     "append_element",
     "apply",
@@ -47,6 +51,7 @@ let fixedAtomNames: [StaticString] = [
     "atomics",
     "atomics_new",
     "attributes",
+    "auto",
     "available",
     "backtrace",
     "badarg",
@@ -91,7 +96,10 @@ let fixedAtomNames: [StaticString] = [
     "bxor",
     "byte_size",
     "bytes",
+    "call",
     "call_on_load_function",
+    "caller",
+    "caller_line",
     "cancel_timer",
     "capture",
     "case_clause",
@@ -122,6 +130,7 @@ let fixedAtomNames: [StaticString] = [
     "compressed",
     "connect",
     "connected",
+    "const",
     "context_switches",
     "continue",
     "copy",
@@ -147,6 +156,8 @@ let fixedAtomNames: [StaticString] = [
     "curve_algorithms",
     "data",
     "date",
+    "debug_hash_fixed_number_of_locks",
+    "decentralized_counters",
     "decode_ber_tlv_raw",
     "decode_packet",
     "decode_unsigned",
@@ -177,6 +188,7 @@ let fixedAtomNames: [StaticString] = [
     "dirty_cpu",
     "dirty_io",
     "dirty_process_handle_signals",
+    "disable_trace",
     "disassemble",
     "display",
     "display_nl",
@@ -192,6 +204,8 @@ let fixedAtomNames: [StaticString] = [
     "dist_spawn_request",
     "div",
     "do_exor",
+    "$$",
+    "$_",
     "dollar_endonly",
     "dont_need",
     "dotall",
@@ -213,10 +227,12 @@ let fixedAtomNames: [StaticString] = [
     "",
     "emulator",
     "enable_fips_mode_nif",
+    "enable_trace",
     "enabled",
     "encode_ber_tlv",
     "encode_per_complete",
     "encode_unsigned",
+    "$end_of_table",
     "engine_add_nif",
     "engine_by_id_nif",
     "engine_ctrl_cmd_strings_nif",
@@ -267,6 +283,7 @@ let fixedAtomNames: [StaticString] = [
     "=:=",
     "=/=",
     "exact_reductions",
+    "exception_trace",
     "exchange",
     "exclusive",
     "exit",
@@ -294,6 +311,7 @@ let fixedAtomNames: [StaticString] = [
     "finished",
     "first",
     "firstline",
+    "fixed",
     "fixnum",
     "flat_size",
     "flatmap",
@@ -331,6 +349,8 @@ let fixedAtomNames: [StaticString] = [
     "get_internal_state",
     "get_keys",
     "get_module_info",
+    "get_seq_token",
+    "get_tcw",
     "getenv",
     "getpid",
     "give_away",
@@ -356,6 +376,7 @@ let fixedAtomNames: [StaticString] = [
     "hfloat",
     "hibernate",
     "high",
+    "id",
     "if_clause",
     "ignore",
     "index",
@@ -416,6 +437,7 @@ let fixedAtomNames: [StaticString] = [
     "is_process_executing_dirty",
     "is_record",
     "is_reference",
+    "is_seq_trace",
     "is_system_process",
     "is_translatable",
     "is_tuple",
@@ -511,6 +533,7 @@ let fixedAtomNames: [StaticString] = [
     "member",
     "memory",
     "merge",
+    "message",
     "message_queue_data",
     "message_queue_len",
     "messages",
@@ -610,6 +633,7 @@ let fixedAtomNames: [StaticString] = [
     "/=",
     "not_found",
     "not_loaded",
+    "not_owner",
     "not_purged",
     "notbol",
     "notempty",
@@ -628,9 +652,11 @@ let fixedAtomNames: [StaticString] = [
     "open_port",
     "or",
     "ordered_set",
+    "orelse",
     "os",
     "other",
     "output",
+    "owner",
     "parent",
     "part",
     "pbkdf2_hmac_nif",
@@ -659,6 +685,7 @@ let fixedAtomNames: [StaticString] = [
     "port_set_data",
     "port_to_list",
     "ports",
+    "position",
     "posixtime_to_universaltime",
     "pow",
     "pre_loaded",
@@ -678,10 +705,12 @@ let fixedAtomNames: [StaticString] = [
     "privkey_to_pubkey_nif",
     "process",
     "process_display",
+    "process_dump",
     "process_flag",
     "process_info",
     "processes",
     "protected",
+    "protection",
     "pubkey_algorithms",
     "public",
     "purge_module",
@@ -725,6 +754,7 @@ let fixedAtomNames: [StaticString] = [
     "request_system_task",
     "resume_process",
     "return",
+    "return_trace",
     "reverse",
     "round",
     "rsa_generate_key_nif",
@@ -735,6 +765,8 @@ let fixedAtomNames: [StaticString] = [
     "running",
     "runtime",
     "safe",
+    "safe_fixed",
+    "safe_fixed_monotonic_time",
     "safe_fixtable",
     "same",
     "scheduler",
@@ -764,7 +796,9 @@ let fixedAtomNames: [StaticString] = [
     "set_internal_state",
     "set_owner_nif",
     "set_permissions_nif",
+    "set_seq_token",
     "set_signal",
+    "set_tcw",
     "set_time_nif",
     "setelement",
     "setnode",
@@ -776,6 +810,7 @@ let fixedAtomNames: [StaticString] = [
     "sigquit",
     "sigterm",
     "sigusr1",
+    "silent",
     "sin",
     "sinh",
     "size",
@@ -801,6 +836,7 @@ let fixedAtomNames: [StaticString] = [
     "stack_size",
     "start_timer",
     "statistics",
+    "stats",
     "status",
     "stream_end",
     "string",
@@ -822,6 +858,8 @@ let fixedAtomNames: [StaticString] = [
     "system_monitor",
     "system_profile",
     "system_time",
+    "table",
+    "table_type",
     "tag",
     "take",
     "tan",
@@ -865,6 +903,7 @@ let fixedAtomNames: [StaticString] = [
     "undefined",
     "undefined_function",
     "undefined_lambda",
+    "_",
     "unicode",
     "uninitialized",
     "uniq",
@@ -913,908 +952,947 @@ let fixedAtomNames: [StaticString] = [
 /// The atoms that Swift code names, at fixed indexes.
 @frozen public enum Atoms {
     @inlinable public static var `DOWN`: Term { .atom(0) }
-    @inlinable public static var `EXIT`: Term { .atom(1) }
-    @inlinable public static var `Type_`: Term { .atom(2) }
-    @inlinable public static var `abort`: Term { .atom(3) }
-    @inlinable public static var `abort_pending_connection`: Term { .atom(4) }
-    @inlinable public static var `abs`: Term { .atom(5) }
-    @inlinable public static var `ac`: Term { .atom(6) }
-    @inlinable public static var `access`: Term { .atom(7) }
-    @inlinable public static var `ack`: Term { .atom(8) }
-    @inlinable public static var `acos`: Term { .atom(9) }
-    @inlinable public static var `acosh`: Term { .atom(10) }
-    @inlinable public static var `acquired`: Term { .atom(11) }
-    @inlinable public static var `add`: Term { .atom(12) }
-    @inlinable public static var `add_get`: Term { .atom(13) }
-    @inlinable public static var `adler32`: Term { .atom(14) }
-    @inlinable public static var `adler32_combine`: Term { .atom(15) }
-    @inlinable public static var `advise_nif`: Term { .atom(16) }
-    @inlinable public static var `aead_cipher_nif`: Term { .atom(17) }
-    @inlinable public static var `alias`: Term { .atom(18) }
-    @inlinable public static var `all`: Term { .atom(19) }
-    @inlinable public static var `allocate_nif`: Term { .atom(20) }
-    @inlinable public static var `altname_nif`: Term { .atom(21) }
-    @inlinable public static var `anchored`: Term { .atom(22) }
-    @inlinable public static var `and`: Term { .atom(23) }
-    @inlinable public static var `append`: Term { .atom(24) }
-    @inlinable public static var `append_element`: Term { .atom(25) }
-    @inlinable public static var `apply`: Term { .atom(26) }
-    @inlinable public static var `arity`: Term { .atom(27) }
-    @inlinable public static var `arrays`: Term { .atom(28) }
-    @inlinable public static var `asin`: Term { .atom(29) }
-    @inlinable public static var `asinh`: Term { .atom(30) }
-    @inlinable public static var `asn1rt_nif`: Term { .atom(31) }
-    @inlinable public static var `async`: Term { .atom(32) }
-    @inlinable public static var `async_dist`: Term { .atom(33) }
-    @inlinable public static var `at`: Term { .atom(34) }
-    @inlinable public static var `atan`: Term { .atom(35) }
-    @inlinable public static var `atan2`: Term { .atom(36) }
-    @inlinable public static var `atanh`: Term { .atom(37) }
-    @inlinable public static var `atom`: Term { .atom(38) }
-    @inlinable public static var `atom_to_binary`: Term { .atom(39) }
-    @inlinable public static var `atom_to_list`: Term { .atom(40) }
-    @inlinable public static var `atomics`: Term { .atom(41) }
-    @inlinable public static var `atomics_new`: Term { .atom(42) }
-    @inlinable public static var `attributes`: Term { .atom(43) }
-    @inlinable public static var `available`: Term { .atom(44) }
-    @inlinable public static var `backtrace`: Term { .atom(45) }
-    @inlinable public static var `badarg`: Term { .atom(46) }
-    @inlinable public static var `badarith`: Term { .atom(47) }
-    @inlinable public static var `badarity`: Term { .atom(48) }
-    @inlinable public static var `badfile`: Term { .atom(49) }
-    @inlinable public static var `badfun`: Term { .atom(50) }
-    @inlinable public static var `badkey`: Term { .atom(51) }
-    @inlinable public static var `badmap`: Term { .atom(52) }
-    @inlinable public static var `badmatch`: Term { .atom(53) }
-    @inlinable public static var `badrecord`: Term { .atom(54) }
-    @inlinable public static var `badsig`: Term { .atom(55) }
-    @inlinable public static var `bag`: Term { .atom(56) }
-    @inlinable public static var `band`: Term { .atom(57) }
-    @inlinable public static var `bang`: Term { .atom(58) }
-    @inlinable public static var `beamfile_chunk`: Term { .atom(59) }
-    @inlinable public static var `beamfile_module_md5`: Term { .atom(60) }
-    @inlinable public static var `big`: Term { .atom(61) }
-    @inlinable public static var `bignum`: Term { .atom(62) }
-    @inlinable public static var `bin_is_7bit`: Term { .atom(63) }
-    @inlinable public static var `binary`: Term { .atom(64) }
-    @inlinable public static var `binary_part`: Term { .atom(65) }
-    @inlinable public static var `binary_to_atom`: Term { .atom(66) }
-    @inlinable public static var `binary_to_existing_atom`: Term { .atom(67) }
-    @inlinable public static var `binary_to_float`: Term { .atom(68) }
-    @inlinable public static var `binary_to_integer`: Term { .atom(69) }
-    @inlinable public static var `binary_to_list`: Term { .atom(70) }
-    @inlinable public static var `binary_to_term`: Term { .atom(71) }
-    @inlinable public static var `bit_size`: Term { .atom(72) }
-    @inlinable public static var `bitmaps`: Term { .atom(73) }
-    @inlinable public static var `bitstring`: Term { .atom(74) }
-    @inlinable public static var `bitstring_to_list`: Term { .atom(75) }
-    @inlinable public static var `bm`: Term { .atom(76) }
-    @inlinable public static var `bnot`: Term { .atom(77) }
-    @inlinable public static var `bof`: Term { .atom(78) }
-    @inlinable public static var `bor`: Term { .atom(79) }
-    @inlinable public static var `breakpoint`: Term { .atom(80) }
-    @inlinable public static var `bsl`: Term { .atom(81) }
-    @inlinable public static var `bsr`: Term { .atom(82) }
-    @inlinable public static var `bump_reductions`: Term { .atom(83) }
-    @inlinable public static var `busy`: Term { .atom(84) }
-    @inlinable public static var `bxor`: Term { .atom(85) }
-    @inlinable public static var `byte_size`: Term { .atom(86) }
-    @inlinable public static var `bytes`: Term { .atom(87) }
-    @inlinable public static var `call_on_load_function`: Term { .atom(88) }
-    @inlinable public static var `cancel_timer`: Term { .atom(89) }
-    @inlinable public static var `capture`: Term { .atom(90) }
-    @inlinable public static var `case_clause`: Term { .atom(91) }
-    @inlinable public static var `caseless`: Term { .atom(92) }
-    @inlinable public static var `catch`: Term { .atom(93) }
-    @inlinable public static var `catchlevel`: Term { .atom(94) }
-    @inlinable public static var `cause`: Term { .atom(95) }
-    @inlinable public static var `ceil`: Term { .atom(96) }
-    @inlinable public static var `characters_to_binary`: Term { .atom(97) }
-    @inlinable public static var `characters_to_list`: Term { .atom(98) }
-    @inlinable public static var `check_dirty_process_code`: Term { .atom(99) }
-    @inlinable public static var `check_gc`: Term { .atom(100) }
-    @inlinable public static var `check_old_code`: Term { .atom(101) }
-    @inlinable public static var `check_process_code`: Term { .atom(102) }
-    @inlinable public static var `cipher_algorithms`: Term { .atom(103) }
-    @inlinable public static var `cipher_info_nif`: Term { .atom(104) }
-    @inlinable public static var `clearStash_nif`: Term { .atom(105) }
-    @inlinable public static var `close`: Term { .atom(106) }
-    @inlinable public static var `close_nif`: Term { .atom(107) }
-    @inlinable public static var `closed`: Term { .atom(108) }
-    @inlinable public static var `closure`: Term { .atom(109) }
-    @inlinable public static var `cmp_term`: Term { .atom(110) }
-    @inlinable public static var `command`: Term { .atom(111) }
-    @inlinable public static var `compare_exchange`: Term { .atom(112) }
-    @inlinable public static var `compile`: Term { .atom(113) }
-    @inlinable public static var `compile_pattern`: Term { .atom(114) }
-    @inlinable public static var `complete`: Term { .atom(115) }
-    @inlinable public static var `compressed`: Term { .atom(116) }
-    @inlinable public static var `connect`: Term { .atom(117) }
-    @inlinable public static var `connected`: Term { .atom(118) }
-    @inlinable public static var `context_switches`: Term { .atom(119) }
-    @inlinable public static var `continue`: Term { .atom(120) }
-    @inlinable public static var `copy`: Term { .atom(121) }
-    @inlinable public static var `copy_literals`: Term { .atom(122) }
-    @inlinable public static var `copy_shared`: Term { .atom(123) }
-    @inlinable public static var `copying_read`: Term { .atom(124) }
-    @inlinable public static var `cos`: Term { .atom(125) }
-    @inlinable public static var `cosh`: Term { .atom(126) }
-    @inlinable public static var `counters_add`: Term { .atom(127) }
-    @inlinable public static var `counters_get`: Term { .atom(128) }
-    @inlinable public static var `counters_info`: Term { .atom(129) }
-    @inlinable public static var `counters_new`: Term { .atom(130) }
-    @inlinable public static var `counters_put`: Term { .atom(131) }
-    @inlinable public static var `cpu_time`: Term { .atom(132) }
-    @inlinable public static var `crc32`: Term { .atom(133) }
-    @inlinable public static var `crc32_combine`: Term { .atom(134) }
-    @inlinable public static var `crc32_nif`: Term { .atom(135) }
-    @inlinable public static var `create_dist_channel`: Term { .atom(136) }
-    @inlinable public static var `crypto`: Term { .atom(137) }
-    @inlinable public static var `cur`: Term { .atom(138) }
-    @inlinable public static var `current_function`: Term { .atom(139) }
-    @inlinable public static var `current_location`: Term { .atom(140) }
-    @inlinable public static var `curve_algorithms`: Term { .atom(141) }
-    @inlinable public static var `data`: Term { .atom(142) }
-    @inlinable public static var `date`: Term { .atom(143) }
-    @inlinable public static var `decode_ber_tlv_raw`: Term { .atom(144) }
-    @inlinable public static var `decode_packet`: Term { .atom(145) }
-    @inlinable public static var `decode_unsigned`: Term { .atom(146) }
-    @inlinable public static var `deflateEnd_nif`: Term { .atom(147) }
-    @inlinable public static var `deflateInit_nif`: Term { .atom(148) }
-    @inlinable public static var `deflateParams_nif`: Term { .atom(149) }
-    @inlinable public static var `deflateReset_nif`: Term { .atom(150) }
-    @inlinable public static var `deflateSetDictionary_nif`: Term { .atom(151) }
-    @inlinable public static var `deflate_nif`: Term { .atom(152) }
-    @inlinable public static var `del_dir_nif`: Term { .atom(153) }
-    @inlinable public static var `del_file_nif`: Term { .atom(154) }
-    @inlinable public static var `delayed_close_nif`: Term { .atom(155) }
-    @inlinable public static var `delete`: Term { .atom(156) }
-    @inlinable public static var `delete_element`: Term { .atom(157) }
-    @inlinable public static var `delete_module`: Term { .atom(158) }
-    @inlinable public static var `delete_object`: Term { .atom(159) }
-    @inlinable public static var `deleted`: Term { .atom(160) }
-    @inlinable public static var `demonitor`: Term { .atom(161) }
-    @inlinable public static var `depth`: Term { .atom(162) }
-    @inlinable public static var `deterministic`: Term { .atom(163) }
-    @inlinable public static var `device`: Term { .atom(164) }
-    @inlinable public static var `dflag_unicode_io`: Term { .atom(165) }
-    @inlinable public static var `dh_compute_key_nif`: Term { .atom(166) }
-    @inlinable public static var `dh_generate_key_nif`: Term { .atom(167) }
-    @inlinable public static var `dictionary`: Term { .atom(168) }
-    @inlinable public static var `directory`: Term { .atom(169) }
-    @inlinable public static var `dirty`: Term { .atom(170) }
-    @inlinable public static var `dirty_cpu`: Term { .atom(171) }
-    @inlinable public static var `dirty_io`: Term { .atom(172) }
-    @inlinable public static var `dirty_process_handle_signals`: Term { .atom(173) }
-    @inlinable public static var `disassemble`: Term { .atom(174) }
-    @inlinable public static var `display`: Term { .atom(175) }
-    @inlinable public static var `display_nl`: Term { .atom(176) }
-    @inlinable public static var `display_string`: Term { .atom(177) }
-    @inlinable public static var `dist_ctrl_get_data`: Term { .atom(178) }
-    @inlinable public static var `dist_ctrl_get_data_notification`: Term { .atom(179) }
-    @inlinable public static var `dist_ctrl_get_opt`: Term { .atom(180) }
-    @inlinable public static var `dist_ctrl_input_handler`: Term { .atom(181) }
-    @inlinable public static var `dist_ctrl_put_data`: Term { .atom(182) }
-    @inlinable public static var `dist_ctrl_set_opt`: Term { .atom(183) }
-    @inlinable public static var `dist_ext_to_term`: Term { .atom(184) }
-    @inlinable public static var `dist_get_stat`: Term { .atom(185) }
-    @inlinable public static var `dist_spawn_request`: Term { .atom(186) }
-    @inlinable public static var `div`: Term { .atom(187) }
-    @inlinable public static var `do_exor`: Term { .atom(188) }
-    @inlinable public static var `dollar_endonly`: Term { .atom(189) }
-    @inlinable public static var `dont_need`: Term { .atom(190) }
-    @inlinable public static var `dotall`: Term { .atom(191) }
-    @inlinable public static var `dt_append_vm_tag_data`: Term { .atom(192) }
-    @inlinable public static var `dt_get_tag`: Term { .atom(193) }
-    @inlinable public static var `dt_get_tag_data`: Term { .atom(194) }
-    @inlinable public static var `dt_prepend_vm_tag_data`: Term { .atom(195) }
-    @inlinable public static var `dt_put_tag`: Term { .atom(196) }
-    @inlinable public static var `dt_restore_tag`: Term { .atom(197) }
-    @inlinable public static var `dt_spread_tag`: Term { .atom(198) }
-    @inlinable public static var `duplicate_bag`: Term { .atom(199) }
-    @inlinable public static var `duplicated`: Term { .atom(200) }
-    @inlinable public static var `dyntrace`: Term { .atom(201) }
-    @inlinable public static var `eacces`: Term { .atom(202) }
-    @inlinable public static var `ec_generate_key_nif`: Term { .atom(203) }
-    @inlinable public static var `ecdh_compute_key_nif`: Term { .atom(204) }
-    @inlinable public static var `einval`: Term { .atom(205) }
-    @inlinable public static var `element`: Term { .atom(206) }
-    @inlinable public static var `empty`: Term { .atom(207) }
-    @inlinable public static var `emulator`: Term { .atom(208) }
-    @inlinable public static var `enable_fips_mode_nif`: Term { .atom(209) }
-    @inlinable public static var `enabled`: Term { .atom(210) }
-    @inlinable public static var `encode_ber_tlv`: Term { .atom(211) }
-    @inlinable public static var `encode_per_complete`: Term { .atom(212) }
-    @inlinable public static var `encode_unsigned`: Term { .atom(213) }
-    @inlinable public static var `engine_add_nif`: Term { .atom(214) }
-    @inlinable public static var `engine_by_id_nif`: Term { .atom(215) }
-    @inlinable public static var `engine_ctrl_cmd_strings_nif`: Term { .atom(216) }
-    @inlinable public static var `engine_free_nif`: Term { .atom(217) }
-    @inlinable public static var `engine_get_all_methods_nif`: Term { .atom(218) }
-    @inlinable public static var `engine_get_first_nif`: Term { .atom(219) }
-    @inlinable public static var `engine_get_id_nif`: Term { .atom(220) }
-    @inlinable public static var `engine_get_name_nif`: Term { .atom(221) }
-    @inlinable public static var `engine_get_next_nif`: Term { .atom(222) }
-    @inlinable public static var `engine_init_nif`: Term { .atom(223) }
-    @inlinable public static var `engine_load_dynamic_nif`: Term { .atom(224) }
-    @inlinable public static var `engine_register_nif`: Term { .atom(225) }
-    @inlinable public static var `engine_remove_nif`: Term { .atom(226) }
-    @inlinable public static var `engine_unregister_nif`: Term { .atom(227) }
-    @inlinable public static var `enoent`: Term { .atom(228) }
-    @inlinable public static var `enotsup`: Term { .atom(229) }
-    @inlinable public static var `enqueue_nif`: Term { .atom(230) }
-    @inlinable public static var `ensure_engine_loaded_nif`: Term { .atom(231) }
-    @inlinable public static var `env`: Term { .atom(232) }
-    @inlinable public static var `eof`: Term { .atom(233) }
-    @inlinable public static var `equal`: Term { .atom(234) }
-    @inlinable public static var `erase`: Term { .atom(235) }
-    @inlinable public static var `erase_persistent_terms`: Term { .atom(236) }
-    @inlinable public static var `erf`: Term { .atom(237) }
-    @inlinable public static var `erfc`: Term { .atom(238) }
-    @inlinable public static var `erl_ddll`: Term { .atom(239) }
-    @inlinable public static var `erl_erts_errors`: Term { .atom(240) }
-    @inlinable public static var `erl_signal_server`: Term { .atom(241) }
-    @inlinable public static var `erl_stdlib_errors`: Term { .atom(242) }
-    @inlinable public static var `erl_tracer`: Term { .atom(243) }
-    @inlinable public static var `erlang`: Term { .atom(244) }
-    @inlinable public static var `error`: Term { .atom(245) }
-    @inlinable public static var `error_handler`: Term { .atom(246) }
-    @inlinable public static var `error_info`: Term { .atom(247) }
-    @inlinable public static var `error_logger`: Term { .atom(248) }
-    @inlinable public static var `erts`: Term { .atom(249) }
-    @inlinable public static var `erts_code_purger`: Term { .atom(250) }
-    @inlinable public static var `erts_debug`: Term { .atom(251) }
-    @inlinable public static var `erts_internal`: Term { .atom(252) }
-    @inlinable public static var `erts_literal_area_collector`: Term { .atom(253) }
-    @inlinable public static var `ets`: Term { .atom(254) }
-    @inlinable public static var `ets_lookup_binary_info`: Term { .atom(255) }
-    @inlinable public static var `ets_raw_first`: Term { .atom(256) }
-    @inlinable public static var `ets_raw_next`: Term { .atom(257) }
-    @inlinable public static var `ets_super_user`: Term { .atom(258) }
-    @inlinable public static var `evp_compute_key_nif`: Term { .atom(259) }
-    @inlinable public static var `evp_generate_key_nif`: Term { .atom(260) }
-    @inlinable public static var `exactEqual`: Term { .atom(261) }
-    @inlinable public static var `exactNotEqual`: Term { .atom(262) }
-    @inlinable public static var `exact_reductions`: Term { .atom(263) }
-    @inlinable public static var `exchange`: Term { .atom(264) }
-    @inlinable public static var `exclusive`: Term { .atom(265) }
-    @inlinable public static var `exit`: Term { .atom(266) }
-    @inlinable public static var `exit_signal`: Term { .atom(267) }
-    @inlinable public static var `exit_status`: Term { .atom(268) }
-    @inlinable public static var `exiting`: Term { .atom(269) }
-    @inlinable public static var `exp`: Term { .atom(270) }
-    @inlinable public static var `explicit_unalias`: Term { .atom(271) }
-    @inlinable public static var `export`: Term { .atom(272) }
-    @inlinable public static var `exports`: Term { .atom(273) }
-    @inlinable public static var `extended`: Term { .atom(274) }
-    @inlinable public static var `external`: Term { .atom(275) }
-    @inlinable public static var `external_pid`: Term { .atom(276) }
-    @inlinable public static var `external_port`: Term { .atom(277) }
-    @inlinable public static var `external_reference`: Term { .atom(278) }
-    @inlinable public static var `external_size`: Term { .atom(279) }
-    @inlinable public static var `false`: Term { .atom(280) }
-    @inlinable public static var `file`: Term { .atom(281) }
-    @inlinable public static var `file_desc_to_ref_nif`: Term { .atom(282) }
-    @inlinable public static var `file_info`: Term { .atom(283) }
-    @inlinable public static var `find`: Term { .atom(284) }
-    @inlinable public static var `find_byte_index`: Term { .atom(285) }
-    @inlinable public static var `finish_after_on_load`: Term { .atom(286) }
-    @inlinable public static var `finish_loading`: Term { .atom(287) }
-    @inlinable public static var `finished`: Term { .atom(288) }
-    @inlinable public static var `first`: Term { .atom(289) }
-    @inlinable public static var `firstline`: Term { .atom(290) }
-    @inlinable public static var `fixnum`: Term { .atom(291) }
-    @inlinable public static var `flat_size`: Term { .atom(292) }
-    @inlinable public static var `flatmap`: Term { .atom(293) }
-    @inlinable public static var `float`: Term { .atom(294) }
-    @inlinable public static var `float_to_binary`: Term { .atom(295) }
-    @inlinable public static var `float_to_list`: Term { .atom(296) }
-    @inlinable public static var `floor`: Term { .atom(297) }
-    @inlinable public static var `flush`: Term { .atom(298) }
-    @inlinable public static var `fmod`: Term { .atom(299) }
-    @inlinable public static var `format_error_int`: Term { .atom(300) }
-    @inlinable public static var `from_keys`: Term { .atom(301) }
-    @inlinable public static var `from_list`: Term { .atom(302) }
-    @inlinable public static var `fullsweep_after`: Term { .atom(303) }
-    @inlinable public static var `fun`: Term { .atom(304) }
-    @inlinable public static var `fun_info`: Term { .atom(305) }
-    @inlinable public static var `fun_info_mfa`: Term { .atom(306) }
-    @inlinable public static var `fun_to_list`: Term { .atom(307) }
-    @inlinable public static var `function_clause`: Term { .atom(308) }
-    @inlinable public static var `function_exported`: Term { .atom(309) }
-    @inlinable public static var `functions`: Term { .atom(310) }
-    @inlinable public static var `garbage_collect`: Term { .atom(311) }
-    @inlinable public static var `garbage_collecting`: Term { .atom(312) }
-    @inlinable public static var `garbage_collection`: Term { .atom(313) }
-    @inlinable public static var `garbage_collection_info`: Term { .atom(314) }
-    @inlinable public static var `gather_alloc_histograms`: Term { .atom(315) }
-    @inlinable public static var `gather_carrier_info`: Term { .atom(316) }
-    @inlinable public static var `get`: Term { .atom(317) }
-    @inlinable public static var `getBufSize_nif`: Term { .atom(318) }
-    @inlinable public static var `getStash_nif`: Term { .atom(319) }
-    @inlinable public static var `get_creation`: Term { .atom(320) }
-    @inlinable public static var `get_cwd_nif`: Term { .atom(321) }
-    @inlinable public static var `get_device_cwd_nif`: Term { .atom(322) }
-    @inlinable public static var `get_dflags`: Term { .atom(323) }
-    @inlinable public static var `get_handle_nif`: Term { .atom(324) }
-    @inlinable public static var `get_internal_state`: Term { .atom(325) }
-    @inlinable public static var `get_keys`: Term { .atom(326) }
-    @inlinable public static var `get_module_info`: Term { .atom(327) }
-    @inlinable public static var `getenv`: Term { .atom(328) }
-    @inlinable public static var `getpid`: Term { .atom(329) }
-    @inlinable public static var `give_away`: Term { .atom(330) }
-    @inlinable public static var `global`: Term { .atom(331) }
-    @inlinable public static var `greater`: Term { .atom(332) }
-    @inlinable public static var `greaterEqual`: Term { .atom(333) }
-    @inlinable public static var `group_leader`: Term { .atom(334) }
-    @inlinable public static var `halt`: Term { .atom(335) }
-    @inlinable public static var `has_prepared_code_on_load`: Term { .atom(336) }
-    @inlinable public static var `hash_algorithms`: Term { .atom(337) }
-    @inlinable public static var `hash_equals_nif`: Term { .atom(338) }
-    @inlinable public static var `hash_final_nif`: Term { .atom(339) }
-    @inlinable public static var `hash_info`: Term { .atom(340) }
-    @inlinable public static var `hash_init_nif`: Term { .atom(341) }
-    @inlinable public static var `hash_nif`: Term { .atom(342) }
-    @inlinable public static var `hash_update_nif`: Term { .atom(343) }
-    @inlinable public static var `hashmap`: Term { .atom(344) }
-    @inlinable public static var `hashmap_node`: Term { .atom(345) }
-    @inlinable public static var `hd`: Term { .atom(346) }
-    @inlinable public static var `heap_binary`: Term { .atom(347) }
-    @inlinable public static var `heap_size`: Term { .atom(348) }
-    @inlinable public static var `heir`: Term { .atom(349) }
-    @inlinable public static var `hfloat`: Term { .atom(350) }
-    @inlinable public static var `hibernate`: Term { .atom(351) }
-    @inlinable public static var `high`: Term { .atom(352) }
-    @inlinable public static var `if_clause`: Term { .atom(353) }
-    @inlinable public static var `ignore`: Term { .atom(354) }
-    @inlinable public static var `index`: Term { .atom(355) }
-    @inlinable public static var `infinity`: Term { .atom(356) }
-    @inlinable public static var `inflateEnd_nif`: Term { .atom(357) }
-    @inlinable public static var `inflateGetDictionary_nif`: Term { .atom(358) }
-    @inlinable public static var `inflateInit_nif`: Term { .atom(359) }
-    @inlinable public static var `inflateReset_nif`: Term { .atom(360) }
-    @inlinable public static var `inflateSetDictionary_nif`: Term { .atom(361) }
-    @inlinable public static var `inflate_nif`: Term { .atom(362) }
-    @inlinable public static var `info`: Term { .atom(363) }
-    @inlinable public static var `info_fips`: Term { .atom(364) }
-    @inlinable public static var `info_lib`: Term { .atom(365) }
-    @inlinable public static var `info_nif`: Term { .atom(366) }
-    @inlinable public static var `inherited`: Term { .atom(367) }
-    @inlinable public static var `init_`: Term { .atom(368) }
-    @inlinable public static var `initial_call`: Term { .atom(369) }
-    @inlinable public static var `input`: Term { .atom(370) }
-    @inlinable public static var `insert`: Term { .atom(371) }
-    @inlinable public static var `insert_element`: Term { .atom(372) }
-    @inlinable public static var `insert_new`: Term { .atom(373) }
-    @inlinable public static var `inspect`: Term { .atom(374) }
-    @inlinable public static var `instructions`: Term { .atom(375) }
-    @inlinable public static var `integer`: Term { .atom(376) }
-    @inlinable public static var `integer_to_binary`: Term { .atom(377) }
-    @inlinable public static var `integer_to_list`: Term { .atom(378) }
-    @inlinable public static var `internal_delete_all`: Term { .atom(379) }
-    @inlinable public static var `internal_name2native`: Term { .atom(380) }
-    @inlinable public static var `internal_native2name`: Term { .atom(381) }
-    @inlinable public static var `internal_normalize_utf8`: Term { .atom(382) }
-    @inlinable public static var `internal_request_all`: Term { .atom(383) }
-    @inlinable public static var `internal_run`: Term { .atom(384) }
-    @inlinable public static var `internal_select_delete`: Term { .atom(385) }
-    @inlinable public static var `interpreter_size`: Term { .atom(386) }
-    @inlinable public static var `invalid`: Term { .atom(387) }
-    @inlinable public static var `io`: Term { .atom(388) }
-    @inlinable public static var `iolist_size`: Term { .atom(389) }
-    @inlinable public static var `iolist_to_binary`: Term { .atom(390) }
-    @inlinable public static var `iolist_to_iovec`: Term { .atom(391) }
-    @inlinable public static var `ipread_s32bu_p32bu_nif`: Term { .atom(392) }
-    @inlinable public static var `is_atom`: Term { .atom(393) }
-    @inlinable public static var `is_binary`: Term { .atom(394) }
-    @inlinable public static var `is_bitstring`: Term { .atom(395) }
-    @inlinable public static var `is_boolean`: Term { .atom(396) }
-    @inlinable public static var `is_builtin`: Term { .atom(397) }
-    @inlinable public static var `is_compiled_ms`: Term { .atom(398) }
-    @inlinable public static var `is_float`: Term { .atom(399) }
-    @inlinable public static var `is_function`: Term { .atom(400) }
-    @inlinable public static var `is_integer`: Term { .atom(401) }
-    @inlinable public static var `is_key`: Term { .atom(402) }
-    @inlinable public static var `is_list`: Term { .atom(403) }
-    @inlinable public static var `is_map`: Term { .atom(404) }
-    @inlinable public static var `is_map_key`: Term { .atom(405) }
-    @inlinable public static var `is_number`: Term { .atom(406) }
-    @inlinable public static var `is_pid`: Term { .atom(407) }
-    @inlinable public static var `is_port`: Term { .atom(408) }
-    @inlinable public static var `is_process_alive`: Term { .atom(409) }
-    @inlinable public static var `is_process_executing_dirty`: Term { .atom(410) }
-    @inlinable public static var `is_record`: Term { .atom(411) }
-    @inlinable public static var `is_reference`: Term { .atom(412) }
-    @inlinable public static var `is_system_process`: Term { .atom(413) }
-    @inlinable public static var `is_translatable`: Term { .atom(414) }
-    @inlinable public static var `is_tuple`: Term { .atom(415) }
-    @inlinable public static var `iterator`: Term { .atom(416) }
-    @inlinable public static var `keyfind`: Term { .atom(417) }
-    @inlinable public static var `keymember`: Term { .atom(418) }
-    @inlinable public static var `keypos`: Term { .atom(419) }
-    @inlinable public static var `keys`: Term { .atom(420) }
-    @inlinable public static var `keysearch`: Term { .atom(421) }
-    @inlinable public static var `kill`: Term { .atom(422) }
-    @inlinable public static var `killed`: Term { .atom(423) }
-    @inlinable public static var `lambda`: Term { .atom(424) }
-    @inlinable public static var `last`: Term { .atom(425) }
-    @inlinable public static var `last_calls`: Term { .atom(426) }
-    @inlinable public static var `latin1`: Term { .atom(427) }
-    @inlinable public static var `lcnt_clear`: Term { .atom(428) }
-    @inlinable public static var `lcnt_collect`: Term { .atom(429) }
-    @inlinable public static var `lcnt_control`: Term { .atom(430) }
-    @inlinable public static var `leafs`: Term { .atom(431) }
-    @inlinable public static var `length`: Term { .atom(432) }
-    @inlinable public static var `less`: Term { .atom(433) }
-    @inlinable public static var `lessEqual`: Term { .atom(434) }
-    @inlinable public static var `line`: Term { .atom(435) }
-    @inlinable public static var `link`: Term { .atom(436) }
-    @inlinable public static var `links`: Term { .atom(437) }
-    @inlinable public static var `linux`: Term { .atom(438) }
-    @inlinable public static var `list`: Term { .atom(439) }
-    @inlinable public static var `list_dir_nif`: Term { .atom(440) }
-    @inlinable public static var `list_to_atom`: Term { .atom(441) }
-    @inlinable public static var `list_to_bin`: Term { .atom(442) }
-    @inlinable public static var `list_to_binary`: Term { .atom(443) }
-    @inlinable public static var `list_to_bitstring`: Term { .atom(444) }
-    @inlinable public static var `list_to_existing_atom`: Term { .atom(445) }
-    @inlinable public static var `list_to_float`: Term { .atom(446) }
-    @inlinable public static var `list_to_integer`: Term { .atom(447) }
-    @inlinable public static var `list_to_pid`: Term { .atom(448) }
-    @inlinable public static var `list_to_port`: Term { .atom(449) }
-    @inlinable public static var `list_to_ref`: Term { .atom(450) }
-    @inlinable public static var `list_to_tuple`: Term { .atom(451) }
-    @inlinable public static var `lists`: Term { .atom(452) }
-    @inlinable public static var `little`: Term { .atom(453) }
-    @inlinable public static var `load_failed`: Term { .atom(454) }
-    @inlinable public static var `load_nif`: Term { .atom(455) }
-    @inlinable public static var `loaded`: Term { .atom(456) }
-    @inlinable public static var `loaded_drivers`: Term { .atom(457) }
-    @inlinable public static var `local`: Term { .atom(458) }
-    @inlinable public static var `localtime`: Term { .atom(459) }
-    @inlinable public static var `localtime_to_universaltime`: Term { .atom(460) }
-    @inlinable public static var `lock_order_violation`: Term { .atom(461) }
-    @inlinable public static var `locked`: Term { .atom(462) }
-    @inlinable public static var `log`: Term { .atom(463) }
-    @inlinable public static var `log10`: Term { .atom(464) }
-    @inlinable public static var `log2`: Term { .atom(465) }
-    @inlinable public static var `longest_common_prefix`: Term { .atom(466) }
-    @inlinable public static var `longest_common_suffix`: Term { .atom(467) }
-    @inlinable public static var `lookup`: Term { .atom(468) }
-    @inlinable public static var `lookup_element`: Term { .atom(469) }
-    @inlinable public static var `low`: Term { .atom(470) }
-    @inlinable public static var `mac_algorithms`: Term { .atom(471) }
-    @inlinable public static var `mac_final_nif`: Term { .atom(472) }
-    @inlinable public static var `mac_init_nif`: Term { .atom(473) }
-    @inlinable public static var `mac_nif`: Term { .atom(474) }
-    @inlinable public static var `mac_update_nif`: Term { .atom(475) }
-    @inlinable public static var `mailbox`: Term { .atom(476) }
-    @inlinable public static var `major`: Term { .atom(477) }
-    @inlinable public static var `make_dir_nif`: Term { .atom(478) }
-    @inlinable public static var `make_fun`: Term { .atom(479) }
-    @inlinable public static var `make_hard_link_nif`: Term { .atom(480) }
-    @inlinable public static var `make_ref`: Term { .atom(481) }
-    @inlinable public static var `make_soft_link_nif`: Term { .atom(482) }
-    @inlinable public static var `make_tuple`: Term { .atom(483) }
-    @inlinable public static var `map_get`: Term { .atom(484) }
-    @inlinable public static var `map_hashmap_children`: Term { .atom(485) }
-    @inlinable public static var `map_info`: Term { .atom(486) }
-    @inlinable public static var `map_next`: Term { .atom(487) }
-    @inlinable public static var `map_size`: Term { .atom(488) }
-    @inlinable public static var `map_to_tuple_keys`: Term { .atom(489) }
-    @inlinable public static var `maps`: Term { .atom(490) }
-    @inlinable public static var `match`: Term { .atom(491) }
-    @inlinable public static var `match_object`: Term { .atom(492) }
-    @inlinable public static var `match_spec_compile`: Term { .atom(493) }
-    @inlinable public static var `match_spec_run_r`: Term { .atom(494) }
-    @inlinable public static var `match_spec_test`: Term { .atom(495) }
-    @inlinable public static var `matches`: Term { .atom(496) }
-    @inlinable public static var `matchstate`: Term { .atom(497) }
-    @inlinable public static var `math`: Term { .atom(498) }
-    @inlinable public static var `max`: Term { .atom(499) }
-    @inlinable public static var `max_heap_size`: Term { .atom(500) }
-    @inlinable public static var `md5`: Term { .atom(501) }
-    @inlinable public static var `md5_final`: Term { .atom(502) }
-    @inlinable public static var `md5_init`: Term { .atom(503) }
-    @inlinable public static var `md5_update`: Term { .atom(504) }
-    @inlinable public static var `member`: Term { .atom(505) }
-    @inlinable public static var `memory`: Term { .atom(506) }
-    @inlinable public static var `merge`: Term { .atom(507) }
-    @inlinable public static var `message_queue_data`: Term { .atom(508) }
-    @inlinable public static var `message_queue_len`: Term { .atom(509) }
-    @inlinable public static var `messages`: Term { .atom(510) }
-    @inlinable public static var `micro_seconds`: Term { .atom(511) }
-    @inlinable public static var `microsecond`: Term { .atom(512) }
-    @inlinable public static var `milli_seconds`: Term { .atom(513) }
-    @inlinable public static var `millisecond`: Term { .atom(514) }
-    @inlinable public static var `min_bin_vheap_size`: Term { .atom(515) }
-    @inlinable public static var `min_heap_size`: Term { .atom(516) }
-    @inlinable public static var `minor`: Term { .atom(517) }
-    @inlinable public static var `minor_version`: Term { .atom(518) }
-    @inlinable public static var `minus`: Term { .atom(519) }
-    @inlinable public static var `minusMinus`: Term { .atom(520) }
-    @inlinable public static var `mod_exp_nif`: Term { .atom(521) }
-    @inlinable public static var `module`: Term { .atom(522) }
-    @inlinable public static var `module_loaded`: Term { .atom(523) }
-    @inlinable public static var `monitor`: Term { .atom(524) }
-    @inlinable public static var `monitor_node`: Term { .atom(525) }
-    @inlinable public static var `monitored_by`: Term { .atom(526) }
-    @inlinable public static var `monitors`: Term { .atom(527) }
-    @inlinable public static var `monotonic_time`: Term { .atom(528) }
-    @inlinable public static var `more`: Term { .atom(529) }
-    @inlinable public static var `multiline`: Term { .atom(530) }
-    @inlinable public static var `name`: Term { .atom(531) }
-    @inlinable public static var `named_table`: Term { .atom(532) }
-    @inlinable public static var `nano_seconds`: Term { .atom(533) }
-    @inlinable public static var `nanosecond`: Term { .atom(534) }
-    @inlinable public static var `native`: Term { .atom(535) }
-    @inlinable public static var `native_addresses`: Term { .atom(536) }
-    @inlinable public static var `native_name_encoding`: Term { .atom(537) }
-    @inlinable public static var `need_dictionary`: Term { .atom(538) }
-    @inlinable public static var `need_gc`: Term { .atom(539) }
-    @inlinable public static var `net_kernel`: Term { .atom(540) }
-    @inlinable public static var `new`: Term { .atom(541) }
-    @inlinable public static var `new_connection`: Term { .atom(542) }
-    @inlinable public static var `new_index`: Term { .atom(543) }
-    @inlinable public static var `new_uniq`: Term { .atom(544) }
-    @inlinable public static var `next`: Term { .atom(545) }
-    @inlinable public static var `ng_crypto_final_nif`: Term { .atom(546) }
-    @inlinable public static var `ng_crypto_get_data_nif`: Term { .atom(547) }
-    @inlinable public static var `ng_crypto_init_nif`: Term { .atom(548) }
-    @inlinable public static var `ng_crypto_one_time_nif`: Term { .atom(549) }
-    @inlinable public static var `ng_crypto_update_nif`: Term { .atom(550) }
-    @inlinable public static var `nif_accept`: Term { .atom(551) }
-    @inlinable public static var `nif_bind`: Term { .atom(552) }
-    @inlinable public static var `nif_cancel`: Term { .atom(553) }
-    @inlinable public static var `nif_close`: Term { .atom(554) }
-    @inlinable public static var `nif_command`: Term { .atom(555) }
-    @inlinable public static var `nif_connect`: Term { .atom(556) }
-    @inlinable public static var `nif_error`: Term { .atom(557) }
-    @inlinable public static var `nif_finalize_close`: Term { .atom(558) }
-    @inlinable public static var `nif_get_adapters_addresses`: Term { .atom(559) }
-    @inlinable public static var `nif_get_if_entry`: Term { .atom(560) }
-    @inlinable public static var `nif_get_interface_info`: Term { .atom(561) }
-    @inlinable public static var `nif_get_ip_address_table`: Term { .atom(562) }
-    @inlinable public static var `nif_getaddrinfo`: Term { .atom(563) }
-    @inlinable public static var `nif_gethostname`: Term { .atom(564) }
-    @inlinable public static var `nif_getifaddrs`: Term { .atom(565) }
-    @inlinable public static var `nif_getnameinfo`: Term { .atom(566) }
-    @inlinable public static var `nif_getopt`: Term { .atom(567) }
-    @inlinable public static var `nif_if_index2name`: Term { .atom(568) }
-    @inlinable public static var `nif_if_name2index`: Term { .atom(569) }
-    @inlinable public static var `nif_if_names`: Term { .atom(570) }
-    @inlinable public static var `nif_info`: Term { .atom(571) }
-    @inlinable public static var `nif_ioctl`: Term { .atom(572) }
-    @inlinable public static var `nif_listen`: Term { .atom(573) }
-    @inlinable public static var `nif_open`: Term { .atom(574) }
-    @inlinable public static var `nif_peername`: Term { .atom(575) }
-    @inlinable public static var `nif_recv`: Term { .atom(576) }
-    @inlinable public static var `nif_recvfrom`: Term { .atom(577) }
-    @inlinable public static var `nif_recvmsg`: Term { .atom(578) }
-    @inlinable public static var `nif_send`: Term { .atom(579) }
-    @inlinable public static var `nif_sendfile`: Term { .atom(580) }
-    @inlinable public static var `nif_sendmsg`: Term { .atom(581) }
-    @inlinable public static var `nif_sendto`: Term { .atom(582) }
-    @inlinable public static var `nif_setopt`: Term { .atom(583) }
-    @inlinable public static var `nif_shutdown`: Term { .atom(584) }
-    @inlinable public static var `nif_sockname`: Term { .atom(585) }
-    @inlinable public static var `nif_supports`: Term { .atom(586) }
-    @inlinable public static var `nifs`: Term { .atom(587) }
-    @inlinable public static var `nil`: Term { .atom(588) }
-    @inlinable public static var `no_aux_work_threads`: Term { .atom(589) }
-    @inlinable public static var `no_float`: Term { .atom(590) }
-    @inlinable public static var `no_reuse`: Term { .atom(591) }
-    @inlinable public static var `nocatch`: Term { .atom(592) }
-    @inlinable public static var `noconnect`: Term { .atom(593) }
-    @inlinable public static var `noconnection`: Term { .atom(594) }
-    @inlinable public static var `node`: Term { .atom(595) }
-    @inlinable public static var `nodes`: Term { .atom(596) }
-    @inlinable public static var `nomatch`: Term { .atom(597) }
-    @inlinable public static var `none`: Term { .atom(598) }
-    @inlinable public static var `nonode_nohost`: Term { .atom(599) }
-    @inlinable public static var `noproc`: Term { .atom(600) }
-    @inlinable public static var `normal`: Term { .atom(601) }
-    @inlinable public static var `nosuspend`: Term { .atom(602) }
-    @inlinable public static var `not`: Term { .atom(603) }
-    @inlinable public static var `notEqual`: Term { .atom(604) }
-    @inlinable public static var `not_found`: Term { .atom(605) }
-    @inlinable public static var `not_loaded`: Term { .atom(606) }
-    @inlinable public static var `not_purged`: Term { .atom(607) }
-    @inlinable public static var `notbol`: Term { .atom(608) }
-    @inlinable public static var `notempty`: Term { .atom(609) }
-    @inlinable public static var `noteol`: Term { .atom(610) }
-    @inlinable public static var `notify`: Term { .atom(611) }
-    @inlinable public static var `notsup`: Term { .atom(612) }
-    @inlinable public static var `nouse`: Term { .atom(613) }
-    @inlinable public static var `now`: Term { .atom(614) }
-    @inlinable public static var `off`: Term { .atom(615) }
-    @inlinable public static var `off_heap`: Term { .atom(616) }
-    @inlinable public static var `ok`: Term { .atom(617) }
-    @inlinable public static var `on`: Term { .atom(618) }
-    @inlinable public static var `on_heap`: Term { .atom(619) }
-    @inlinable public static var `on_load`: Term { .atom(620) }
-    @inlinable public static var `open_nif`: Term { .atom(621) }
-    @inlinable public static var `open_port`: Term { .atom(622) }
-    @inlinable public static var `or`: Term { .atom(623) }
-    @inlinable public static var `ordered_set`: Term { .atom(624) }
-    @inlinable public static var `os`: Term { .atom(625) }
-    @inlinable public static var `other`: Term { .atom(626) }
-    @inlinable public static var `output`: Term { .atom(627) }
-    @inlinable public static var `parent`: Term { .atom(628) }
-    @inlinable public static var `part`: Term { .atom(629) }
-    @inlinable public static var `pbkdf2_hmac_nif`: Term { .atom(630) }
-    @inlinable public static var `peek_head`: Term { .atom(631) }
-    @inlinable public static var `pending_purge_lambda`: Term { .atom(632) }
-    @inlinable public static var `perf_counter`: Term { .atom(633) }
-    @inlinable public static var `perf_counter_unit`: Term { .atom(634) }
-    @inlinable public static var `persistent_term`: Term { .atom(635) }
-    @inlinable public static var `phash`: Term { .atom(636) }
-    @inlinable public static var `phash2`: Term { .atom(637) }
-    @inlinable public static var `pid`: Term { .atom(638) }
-    @inlinable public static var `pid_to_list`: Term { .atom(639) }
-    @inlinable public static var `pkey_crypt_nif`: Term { .atom(640) }
-    @inlinable public static var `pkey_sign_nif`: Term { .atom(641) }
-    @inlinable public static var `pkey_verify_nif`: Term { .atom(642) }
-    @inlinable public static var `plus`: Term { .atom(643) }
-    @inlinable public static var `plusPlus`: Term { .atom(644) }
-    @inlinable public static var `port`: Term { .atom(645) }
-    @inlinable public static var `port_call`: Term { .atom(646) }
-    @inlinable public static var `port_close`: Term { .atom(647) }
-    @inlinable public static var `port_command`: Term { .atom(648) }
-    @inlinable public static var `port_connect`: Term { .atom(649) }
-    @inlinable public static var `port_control`: Term { .atom(650) }
-    @inlinable public static var `port_get_data`: Term { .atom(651) }
-    @inlinable public static var `port_info`: Term { .atom(652) }
-    @inlinable public static var `port_set_data`: Term { .atom(653) }
-    @inlinable public static var `port_to_list`: Term { .atom(654) }
-    @inlinable public static var `ports`: Term { .atom(655) }
-    @inlinable public static var `posixtime_to_universaltime`: Term { .atom(656) }
-    @inlinable public static var `pow`: Term { .atom(657) }
-    @inlinable public static var `pre_loaded`: Term { .atom(658) }
-    @inlinable public static var `pread_nif`: Term { .atom(659) }
-    @inlinable public static var `prepare`: Term { .atom(660) }
-    @inlinable public static var `prepare_loading`: Term { .atom(661) }
-    @inlinable public static var `prepare_on_load`: Term { .atom(662) }
-    @inlinable public static var `prev`: Term { .atom(663) }
-    @inlinable public static var `prim_buffer`: Term { .atom(664) }
-    @inlinable public static var `prim_file`: Term { .atom(665) }
-    @inlinable public static var `prim_net`: Term { .atom(666) }
-    @inlinable public static var `prim_socket`: Term { .atom(667) }
-    @inlinable public static var `printable_range`: Term { .atom(668) }
-    @inlinable public static var `priority`: Term { .atom(669) }
-    @inlinable public static var `private`: Term { .atom(670) }
-    @inlinable public static var `private_append`: Term { .atom(671) }
-    @inlinable public static var `privkey_to_pubkey_nif`: Term { .atom(672) }
-    @inlinable public static var `process`: Term { .atom(673) }
-    @inlinable public static var `process_display`: Term { .atom(674) }
-    @inlinable public static var `process_flag`: Term { .atom(675) }
-    @inlinable public static var `process_info`: Term { .atom(676) }
-    @inlinable public static var `processes`: Term { .atom(677) }
-    @inlinable public static var `protected`: Term { .atom(678) }
-    @inlinable public static var `pubkey_algorithms`: Term { .atom(679) }
-    @inlinable public static var `public`: Term { .atom(680) }
-    @inlinable public static var `purge_module`: Term { .atom(681) }
-    @inlinable public static var `put`: Term { .atom(682) }
-    @inlinable public static var `putenv`: Term { .atom(683) }
-    @inlinable public static var `pwrite_nif`: Term { .atom(684) }
-    @inlinable public static var `raise`: Term { .atom(685) }
-    @inlinable public static var `rand_seed_nif`: Term { .atom(686) }
-    @inlinable public static var `rand_uniform_nif`: Term { .atom(687) }
-    @inlinable public static var `random`: Term { .atom(688) }
-    @inlinable public static var `raw`: Term { .atom(689) }
-    @inlinable public static var `re`: Term { .atom(690) }
-    @inlinable public static var `read`: Term { .atom(691) }
-    @inlinable public static var `read_concurrency`: Term { .atom(692) }
-    @inlinable public static var `read_file_nif`: Term { .atom(693) }
-    @inlinable public static var `read_handle_info_nif`: Term { .atom(694) }
-    @inlinable public static var `read_info_nif`: Term { .atom(695) }
-    @inlinable public static var `read_link_nif`: Term { .atom(696) }
-    @inlinable public static var `read_nif`: Term { .atom(697) }
-    @inlinable public static var `read_timer`: Term { .atom(698) }
-    @inlinable public static var `read_write`: Term { .atom(699) }
-    @inlinable public static var `ready_error`: Term { .atom(700) }
-    @inlinable public static var `ready_input`: Term { .atom(701) }
-    @inlinable public static var `reductions`: Term { .atom(702) }
-    @inlinable public static var `ref_to_list`: Term { .atom(703) }
-    @inlinable public static var `refc`: Term { .atom(704) }
-    @inlinable public static var `refc_binary`: Term { .atom(705) }
-    @inlinable public static var `reference`: Term { .atom(706) }
-    @inlinable public static var `referenced_byte_size`: Term { .atom(707) }
-    @inlinable public static var `register`: Term { .atom(708) }
-    @inlinable public static var `registered`: Term { .atom(709) }
-    @inlinable public static var `registered_name`: Term { .atom(710) }
-    @inlinable public static var `regular`: Term { .atom(711) }
-    @inlinable public static var `release_area_switch`: Term { .atom(712) }
-    @inlinable public static var `rem`: Term { .atom(713) }
-    @inlinable public static var `remove`: Term { .atom(714) }
-    @inlinable public static var `rename`: Term { .atom(715) }
-    @inlinable public static var `rename_nif`: Term { .atom(716) }
-    @inlinable public static var `reply`: Term { .atom(717) }
-    @inlinable public static var `reply_demonitor`: Term { .atom(718) }
-    @inlinable public static var `request_system_task`: Term { .atom(719) }
-    @inlinable public static var `resume_process`: Term { .atom(720) }
-    @inlinable public static var `return`: Term { .atom(721) }
-    @inlinable public static var `reverse`: Term { .atom(722) }
-    @inlinable public static var `round`: Term { .atom(723) }
-    @inlinable public static var `rsa_generate_key_nif`: Term { .atom(724) }
-    @inlinable public static var `rsa_opts_algorithms`: Term { .atom(725) }
-    @inlinable public static var `run`: Term { .atom(726) }
-    @inlinable public static var `run_queue`: Term { .atom(727) }
-    @inlinable public static var `runnable`: Term { .atom(728) }
-    @inlinable public static var `running`: Term { .atom(729) }
-    @inlinable public static var `runtime`: Term { .atom(730) }
-    @inlinable public static var `safe`: Term { .atom(731) }
-    @inlinable public static var `safe_fixtable`: Term { .atom(732) }
-    @inlinable public static var `same`: Term { .atom(733) }
-    @inlinable public static var `scheduler`: Term { .atom(734) }
-    @inlinable public static var `scheduler_wall_time`: Term { .atom(735) }
-    @inlinable public static var `scope`: Term { .atom(736) }
-    @inlinable public static var `second`: Term { .atom(737) }
-    @inlinable public static var `seconds`: Term { .atom(738) }
-    @inlinable public static var `seek_nif`: Term { .atom(739) }
-    @inlinable public static var `select`: Term { .atom(740) }
-    @inlinable public static var `select_count`: Term { .atom(741) }
-    @inlinable public static var `select_replace`: Term { .atom(742) }
-    @inlinable public static var `select_reverse`: Term { .atom(743) }
-    @inlinable public static var `self_`: Term { .atom(744) }
-    @inlinable public static var `send`: Term { .atom(745) }
-    @inlinable public static var `send_after`: Term { .atom(746) }
-    @inlinable public static var `send_copy_request`: Term { .atom(747) }
-    @inlinable public static var `seq_trace`: Term { .atom(748) }
-    @inlinable public static var `seq_trace_info`: Term { .atom(749) }
-    @inlinable public static var `seq_trace_print`: Term { .atom(750) }
-    @inlinable public static var `sequential`: Term { .atom(751) }
-    @inlinable public static var `sequential_trace_token`: Term { .atom(752) }
-    @inlinable public static var `set`: Term { .atom(753) }
-    @inlinable public static var `setBufSize_nif`: Term { .atom(754) }
-    @inlinable public static var `setStash_nif`: Term { .atom(755) }
-    @inlinable public static var `set_controller_nif`: Term { .atom(756) }
-    @inlinable public static var `set_cwd_nif`: Term { .atom(757) }
-    @inlinable public static var `set_internal_state`: Term { .atom(758) }
-    @inlinable public static var `set_owner_nif`: Term { .atom(759) }
-    @inlinable public static var `set_permissions_nif`: Term { .atom(760) }
-    @inlinable public static var `set_signal`: Term { .atom(761) }
-    @inlinable public static var `set_time_nif`: Term { .atom(762) }
-    @inlinable public static var `setelement`: Term { .atom(763) }
-    @inlinable public static var `setnode`: Term { .atom(764) }
-    @inlinable public static var `setopts`: Term { .atom(765) }
-    @inlinable public static var `short`: Term { .atom(766) }
-    @inlinable public static var `sighup`: Term { .atom(767) }
-    @inlinable public static var `sigint`: Term { .atom(768) }
-    @inlinable public static var `signed`: Term { .atom(769) }
-    @inlinable public static var `sigquit`: Term { .atom(770) }
-    @inlinable public static var `sigterm`: Term { .atom(771) }
-    @inlinable public static var `sigusr1`: Term { .atom(772) }
-    @inlinable public static var `sin`: Term { .atom(773) }
-    @inlinable public static var `sinh`: Term { .atom(774) }
-    @inlinable public static var `size`: Term { .atom(775) }
-    @inlinable public static var `size_shared`: Term { .atom(776) }
-    @inlinable public static var `skip`: Term { .atom(777) }
-    @inlinable public static var `skip_type_check`: Term { .atom(778) }
-    @inlinable public static var `slash`: Term { .atom(779) }
-    @inlinable public static var `slot`: Term { .atom(780) }
-    @inlinable public static var `smp`: Term { .atom(781) }
-    @inlinable public static var `spawn`: Term { .atom(782) }
-    @inlinable public static var `spawn_link`: Term { .atom(783) }
-    @inlinable public static var `spawn_opt`: Term { .atom(784) }
-    @inlinable public static var `spawn_reply`: Term { .atom(785) }
-    @inlinable public static var `spawn_request`: Term { .atom(786) }
-    @inlinable public static var `spawn_request_abandon`: Term { .atom(787) }
-    @inlinable public static var `spawn_system_process`: Term { .atom(788) }
-    @inlinable public static var `split`: Term { .atom(789) }
-    @inlinable public static var `split_binary`: Term { .atom(790) }
-    @inlinable public static var `sqrt`: Term { .atom(791) }
-    @inlinable public static var `srp_host_secret_nif`: Term { .atom(792) }
-    @inlinable public static var `srp_user_secret_nif`: Term { .atom(793) }
-    @inlinable public static var `srp_value_B_nif`: Term { .atom(794) }
-    @inlinable public static var `stack_size`: Term { .atom(795) }
-    @inlinable public static var `start_timer`: Term { .atom(796) }
-    @inlinable public static var `statistics`: Term { .atom(797) }
-    @inlinable public static var `status`: Term { .atom(798) }
-    @inlinable public static var `stream_end`: Term { .atom(799) }
-    @inlinable public static var `string`: Term { .atom(800) }
-    @inlinable public static var `strong_rand_bytes_nif`: Term { .atom(801) }
-    @inlinable public static var `strong_rand_range_nif`: Term { .atom(802) }
-    @inlinable public static var `sub_binary`: Term { .atom(803) }
-    @inlinable public static var `subtract`: Term { .atom(804) }
-    @inlinable public static var `suspend_process`: Term { .atom(805) }
-    @inlinable public static var `suspended`: Term { .atom(806) }
-    @inlinable public static var `suspending`: Term { .atom(807) }
-    @inlinable public static var `symlink`: Term { .atom(808) }
-    @inlinable public static var `sync`: Term { .atom(809) }
-    @inlinable public static var `sync_nif`: Term { .atom(810) }
-    @inlinable public static var `system`: Term { .atom(811) }
-    @inlinable public static var `system_check`: Term { .atom(812) }
-    @inlinable public static var `system_flag`: Term { .atom(813) }
-    @inlinable public static var `system_info`: Term { .atom(814) }
-    @inlinable public static var `system_limit`: Term { .atom(815) }
-    @inlinable public static var `system_monitor`: Term { .atom(816) }
-    @inlinable public static var `system_profile`: Term { .atom(817) }
-    @inlinable public static var `system_time`: Term { .atom(818) }
-    @inlinable public static var `tag`: Term { .atom(819) }
-    @inlinable public static var `take`: Term { .atom(820) }
-    @inlinable public static var `tan`: Term { .atom(821) }
-    @inlinable public static var `tanh`: Term { .atom(822) }
-    @inlinable public static var `term_to_binary`: Term { .atom(823) }
-    @inlinable public static var `term_to_iovec`: Term { .atom(824) }
-    @inlinable public static var `term_type`: Term { .atom(825) }
-    @inlinable public static var `thread`: Term { .atom(826) }
-    @inlinable public static var `threads`: Term { .atom(827) }
-    @inlinable public static var `throw`: Term { .atom(828) }
-    @inlinable public static var `time`: Term { .atom(829) }
-    @inlinable public static var `time_offset`: Term { .atom(830) }
-    @inlinable public static var `time_unit`: Term { .atom(831) }
-    @inlinable public static var `timeout`: Term { .atom(832) }
-    @inlinable public static var `timeout_value`: Term { .atom(833) }
-    @inlinable public static var `times`: Term { .atom(834) }
-    @inlinable public static var `timestamp`: Term { .atom(835) }
-    @inlinable public static var `tl`: Term { .atom(836) }
-    @inlinable public static var `total`: Term { .atom(837) }
-    @inlinable public static var `total_heap_size`: Term { .atom(838) }
-    @inlinable public static var `trace`: Term { .atom(839) }
-    @inlinable public static var `trace_delivered`: Term { .atom(840) }
-    @inlinable public static var `trace_info`: Term { .atom(841) }
-    @inlinable public static var `trace_pattern`: Term { .atom(842) }
-    @inlinable public static var `trap_exit`: Term { .atom(843) }
-    @inlinable public static var `trim`: Term { .atom(844) }
-    @inlinable public static var `trim_all`: Term { .atom(845) }
-    @inlinable public static var `true`: Term { .atom(846) }
-    @inlinable public static var `trunc`: Term { .atom(847) }
-    @inlinable public static var `truncate_nif`: Term { .atom(848) }
-    @inlinable public static var `try_clause`: Term { .atom(849) }
-    @inlinable public static var `try_load`: Term { .atom(850) }
-    @inlinable public static var `try_lock`: Term { .atom(851) }
-    @inlinable public static var `try_unload`: Term { .atom(852) }
-    @inlinable public static var `tuple`: Term { .atom(853) }
-    @inlinable public static var `tuple_size`: Term { .atom(854) }
-    @inlinable public static var `tuple_to_list`: Term { .atom(855) }
-    @inlinable public static var `type`: Term { .atom(856) }
-    @inlinable public static var `unalias`: Term { .atom(857) }
-    @inlinable public static var `undef`: Term { .atom(858) }
-    @inlinable public static var `undefined`: Term { .atom(859) }
-    @inlinable public static var `undefined_function`: Term { .atom(860) }
-    @inlinable public static var `undefined_lambda`: Term { .atom(861) }
-    @inlinable public static var `unicode`: Term { .atom(862) }
-    @inlinable public static var `uninitialized`: Term { .atom(863) }
-    @inlinable public static var `uniq`: Term { .atom(864) }
-    @inlinable public static var `unique_integer`: Term { .atom(865) }
-    @inlinable public static var `unit`: Term { .atom(866) }
-    @inlinable public static var `universaltime`: Term { .atom(867) }
-    @inlinable public static var `universaltime_to_localtime`: Term { .atom(868) }
-    @inlinable public static var `universaltime_to_posixtime`: Term { .atom(869) }
-    @inlinable public static var `unix`: Term { .atom(870) }
-    @inlinable public static var `unlink`: Term { .atom(871) }
-    @inlinable public static var `unlock`: Term { .atom(872) }
-    @inlinable public static var `unlocked`: Term { .atom(873) }
-    @inlinable public static var `unregister`: Term { .atom(874) }
-    @inlinable public static var `unsetenv`: Term { .atom(875) }
-    @inlinable public static var `unsigned`: Term { .atom(876) }
-    @inlinable public static var `update`: Term { .atom(877) }
-    @inlinable public static var `update_counter`: Term { .atom(878) }
-    @inlinable public static var `update_element`: Term { .atom(879) }
-    @inlinable public static var `used`: Term { .atom(880) }
-    @inlinable public static var `user_trace_i4s4`: Term { .atom(881) }
-    @inlinable public static var `user_trace_n`: Term { .atom(882) }
-    @inlinable public static var `user_trace_s1`: Term { .atom(883) }
-    @inlinable public static var `utc`: Term { .atom(884) }
-    @inlinable public static var `utf16`: Term { .atom(885) }
-    @inlinable public static var `utf32`: Term { .atom(886) }
-    @inlinable public static var `utf8`: Term { .atom(887) }
-    @inlinable public static var `value`: Term { .atom(888) }
-    @inlinable public static var `values`: Term { .atom(889) }
-    @inlinable public static var `version`: Term { .atom(890) }
-    @inlinable public static var `waiting`: Term { .atom(891) }
-    @inlinable public static var `wall_clock`: Term { .atom(892) }
-    @inlinable public static var `warning`: Term { .atom(893) }
-    @inlinable public static var `warning_map`: Term { .atom(894) }
-    @inlinable public static var `whereis`: Term { .atom(895) }
-    @inlinable public static var `will_need`: Term { .atom(896) }
-    @inlinable public static var `words`: Term { .atom(897) }
-    @inlinable public static var `write`: Term { .atom(898) }
-    @inlinable public static var `write_concurrency`: Term { .atom(899) }
-    @inlinable public static var `write_nif`: Term { .atom(900) }
-    @inlinable public static var `x86_64`: Term { .atom(901) }
-    @inlinable public static var `xor`: Term { .atom(902) }
-    @inlinable public static var `yield`: Term { .atom(903) }
-    @inlinable public static var `zlib`: Term { .atom(904) }
+    @inlinable public static var `ETS_TRANSFER`: Term { .atom(1) }
+    @inlinable public static var `EXIT`: Term { .atom(2) }
+    @inlinable public static var `Type_`: Term { .atom(3) }
+    @inlinable public static var `abort`: Term { .atom(4) }
+    @inlinable public static var `abort_pending_connection`: Term { .atom(5) }
+    @inlinable public static var `abs`: Term { .atom(6) }
+    @inlinable public static var `ac`: Term { .atom(7) }
+    @inlinable public static var `access`: Term { .atom(8) }
+    @inlinable public static var `ack`: Term { .atom(9) }
+    @inlinable public static var `acos`: Term { .atom(10) }
+    @inlinable public static var `acosh`: Term { .atom(11) }
+    @inlinable public static var `acquired`: Term { .atom(12) }
+    @inlinable public static var `add`: Term { .atom(13) }
+    @inlinable public static var `add_get`: Term { .atom(14) }
+    @inlinable public static var `adler32`: Term { .atom(15) }
+    @inlinable public static var `adler32_combine`: Term { .atom(16) }
+    @inlinable public static var `advise_nif`: Term { .atom(17) }
+    @inlinable public static var `aead_cipher_nif`: Term { .atom(18) }
+    @inlinable public static var `alias`: Term { .atom(19) }
+    @inlinable public static var `all`: Term { .atom(20) }
+    @inlinable public static var `allocate_nif`: Term { .atom(21) }
+    @inlinable public static var `already_exists`: Term { .atom(22) }
+    @inlinable public static var `altname_nif`: Term { .atom(23) }
+    @inlinable public static var `anchored`: Term { .atom(24) }
+    @inlinable public static var `and`: Term { .atom(25) }
+    @inlinable public static var `andalso`: Term { .atom(26) }
+    @inlinable public static var `andthen`: Term { .atom(27) }
+    @inlinable public static var `append`: Term { .atom(28) }
+    @inlinable public static var `append_element`: Term { .atom(29) }
+    @inlinable public static var `apply`: Term { .atom(30) }
+    @inlinable public static var `arity`: Term { .atom(31) }
+    @inlinable public static var `arrays`: Term { .atom(32) }
+    @inlinable public static var `asin`: Term { .atom(33) }
+    @inlinable public static var `asinh`: Term { .atom(34) }
+    @inlinable public static var `asn1rt_nif`: Term { .atom(35) }
+    @inlinable public static var `async`: Term { .atom(36) }
+    @inlinable public static var `async_dist`: Term { .atom(37) }
+    @inlinable public static var `at`: Term { .atom(38) }
+    @inlinable public static var `atan`: Term { .atom(39) }
+    @inlinable public static var `atan2`: Term { .atom(40) }
+    @inlinable public static var `atanh`: Term { .atom(41) }
+    @inlinable public static var `atom`: Term { .atom(42) }
+    @inlinable public static var `atom_to_binary`: Term { .atom(43) }
+    @inlinable public static var `atom_to_list`: Term { .atom(44) }
+    @inlinable public static var `atomics`: Term { .atom(45) }
+    @inlinable public static var `atomics_new`: Term { .atom(46) }
+    @inlinable public static var `attributes`: Term { .atom(47) }
+    @inlinable public static var `auto`: Term { .atom(48) }
+    @inlinable public static var `available`: Term { .atom(49) }
+    @inlinable public static var `backtrace`: Term { .atom(50) }
+    @inlinable public static var `badarg`: Term { .atom(51) }
+    @inlinable public static var `badarith`: Term { .atom(52) }
+    @inlinable public static var `badarity`: Term { .atom(53) }
+    @inlinable public static var `badfile`: Term { .atom(54) }
+    @inlinable public static var `badfun`: Term { .atom(55) }
+    @inlinable public static var `badkey`: Term { .atom(56) }
+    @inlinable public static var `badmap`: Term { .atom(57) }
+    @inlinable public static var `badmatch`: Term { .atom(58) }
+    @inlinable public static var `badrecord`: Term { .atom(59) }
+    @inlinable public static var `badsig`: Term { .atom(60) }
+    @inlinable public static var `bag`: Term { .atom(61) }
+    @inlinable public static var `band`: Term { .atom(62) }
+    @inlinable public static var `bang`: Term { .atom(63) }
+    @inlinable public static var `beamfile_chunk`: Term { .atom(64) }
+    @inlinable public static var `beamfile_module_md5`: Term { .atom(65) }
+    @inlinable public static var `big`: Term { .atom(66) }
+    @inlinable public static var `bignum`: Term { .atom(67) }
+    @inlinable public static var `bin_is_7bit`: Term { .atom(68) }
+    @inlinable public static var `binary`: Term { .atom(69) }
+    @inlinable public static var `binary_part`: Term { .atom(70) }
+    @inlinable public static var `binary_to_atom`: Term { .atom(71) }
+    @inlinable public static var `binary_to_existing_atom`: Term { .atom(72) }
+    @inlinable public static var `binary_to_float`: Term { .atom(73) }
+    @inlinable public static var `binary_to_integer`: Term { .atom(74) }
+    @inlinable public static var `binary_to_list`: Term { .atom(75) }
+    @inlinable public static var `binary_to_term`: Term { .atom(76) }
+    @inlinable public static var `bit_size`: Term { .atom(77) }
+    @inlinable public static var `bitmaps`: Term { .atom(78) }
+    @inlinable public static var `bitstring`: Term { .atom(79) }
+    @inlinable public static var `bitstring_to_list`: Term { .atom(80) }
+    @inlinable public static var `bm`: Term { .atom(81) }
+    @inlinable public static var `bnot`: Term { .atom(82) }
+    @inlinable public static var `bof`: Term { .atom(83) }
+    @inlinable public static var `bor`: Term { .atom(84) }
+    @inlinable public static var `breakpoint`: Term { .atom(85) }
+    @inlinable public static var `bsl`: Term { .atom(86) }
+    @inlinable public static var `bsr`: Term { .atom(87) }
+    @inlinable public static var `bump_reductions`: Term { .atom(88) }
+    @inlinable public static var `busy`: Term { .atom(89) }
+    @inlinable public static var `bxor`: Term { .atom(90) }
+    @inlinable public static var `byte_size`: Term { .atom(91) }
+    @inlinable public static var `bytes`: Term { .atom(92) }
+    @inlinable public static var `call`: Term { .atom(93) }
+    @inlinable public static var `call_on_load_function`: Term { .atom(94) }
+    @inlinable public static var `caller`: Term { .atom(95) }
+    @inlinable public static var `caller_line`: Term { .atom(96) }
+    @inlinable public static var `cancel_timer`: Term { .atom(97) }
+    @inlinable public static var `capture`: Term { .atom(98) }
+    @inlinable public static var `case_clause`: Term { .atom(99) }
+    @inlinable public static var `caseless`: Term { .atom(100) }
+    @inlinable public static var `catch`: Term { .atom(101) }
+    @inlinable public static var `catchlevel`: Term { .atom(102) }
+    @inlinable public static var `cause`: Term { .atom(103) }
+    @inlinable public static var `ceil`: Term { .atom(104) }
+    @inlinable public static var `characters_to_binary`: Term { .atom(105) }
+    @inlinable public static var `characters_to_list`: Term { .atom(106) }
+    @inlinable public static var `check_dirty_process_code`: Term { .atom(107) }
+    @inlinable public static var `check_gc`: Term { .atom(108) }
+    @inlinable public static var `check_old_code`: Term { .atom(109) }
+    @inlinable public static var `check_process_code`: Term { .atom(110) }
+    @inlinable public static var `cipher_algorithms`: Term { .atom(111) }
+    @inlinable public static var `cipher_info_nif`: Term { .atom(112) }
+    @inlinable public static var `clearStash_nif`: Term { .atom(113) }
+    @inlinable public static var `close`: Term { .atom(114) }
+    @inlinable public static var `close_nif`: Term { .atom(115) }
+    @inlinable public static var `closed`: Term { .atom(116) }
+    @inlinable public static var `closure`: Term { .atom(117) }
+    @inlinable public static var `cmp_term`: Term { .atom(118) }
+    @inlinable public static var `command`: Term { .atom(119) }
+    @inlinable public static var `compare_exchange`: Term { .atom(120) }
+    @inlinable public static var `compile`: Term { .atom(121) }
+    @inlinable public static var `compile_pattern`: Term { .atom(122) }
+    @inlinable public static var `complete`: Term { .atom(123) }
+    @inlinable public static var `compressed`: Term { .atom(124) }
+    @inlinable public static var `connect`: Term { .atom(125) }
+    @inlinable public static var `connected`: Term { .atom(126) }
+    @inlinable public static var `const`: Term { .atom(127) }
+    @inlinable public static var `context_switches`: Term { .atom(128) }
+    @inlinable public static var `continue`: Term { .atom(129) }
+    @inlinable public static var `copy`: Term { .atom(130) }
+    @inlinable public static var `copy_literals`: Term { .atom(131) }
+    @inlinable public static var `copy_shared`: Term { .atom(132) }
+    @inlinable public static var `copying_read`: Term { .atom(133) }
+    @inlinable public static var `cos`: Term { .atom(134) }
+    @inlinable public static var `cosh`: Term { .atom(135) }
+    @inlinable public static var `counters_add`: Term { .atom(136) }
+    @inlinable public static var `counters_get`: Term { .atom(137) }
+    @inlinable public static var `counters_info`: Term { .atom(138) }
+    @inlinable public static var `counters_new`: Term { .atom(139) }
+    @inlinable public static var `counters_put`: Term { .atom(140) }
+    @inlinable public static var `cpu_time`: Term { .atom(141) }
+    @inlinable public static var `crc32`: Term { .atom(142) }
+    @inlinable public static var `crc32_combine`: Term { .atom(143) }
+    @inlinable public static var `crc32_nif`: Term { .atom(144) }
+    @inlinable public static var `create_dist_channel`: Term { .atom(145) }
+    @inlinable public static var `crypto`: Term { .atom(146) }
+    @inlinable public static var `cur`: Term { .atom(147) }
+    @inlinable public static var `current_function`: Term { .atom(148) }
+    @inlinable public static var `current_location`: Term { .atom(149) }
+    @inlinable public static var `curve_algorithms`: Term { .atom(150) }
+    @inlinable public static var `data`: Term { .atom(151) }
+    @inlinable public static var `date`: Term { .atom(152) }
+    @inlinable public static var `debug_hash_fixed_number_of_locks`: Term { .atom(153) }
+    @inlinable public static var `decentralized_counters`: Term { .atom(154) }
+    @inlinable public static var `decode_ber_tlv_raw`: Term { .atom(155) }
+    @inlinable public static var `decode_packet`: Term { .atom(156) }
+    @inlinable public static var `decode_unsigned`: Term { .atom(157) }
+    @inlinable public static var `deflateEnd_nif`: Term { .atom(158) }
+    @inlinable public static var `deflateInit_nif`: Term { .atom(159) }
+    @inlinable public static var `deflateParams_nif`: Term { .atom(160) }
+    @inlinable public static var `deflateReset_nif`: Term { .atom(161) }
+    @inlinable public static var `deflateSetDictionary_nif`: Term { .atom(162) }
+    @inlinable public static var `deflate_nif`: Term { .atom(163) }
+    @inlinable public static var `del_dir_nif`: Term { .atom(164) }
+    @inlinable public static var `del_file_nif`: Term { .atom(165) }
+    @inlinable public static var `delayed_close_nif`: Term { .atom(166) }
+    @inlinable public static var `delete`: Term { .atom(167) }
+    @inlinable public static var `delete_element`: Term { .atom(168) }
+    @inlinable public static var `delete_module`: Term { .atom(169) }
+    @inlinable public static var `delete_object`: Term { .atom(170) }
+    @inlinable public static var `deleted`: Term { .atom(171) }
+    @inlinable public static var `demonitor`: Term { .atom(172) }
+    @inlinable public static var `depth`: Term { .atom(173) }
+    @inlinable public static var `deterministic`: Term { .atom(174) }
+    @inlinable public static var `device`: Term { .atom(175) }
+    @inlinable public static var `dflag_unicode_io`: Term { .atom(176) }
+    @inlinable public static var `dh_compute_key_nif`: Term { .atom(177) }
+    @inlinable public static var `dh_generate_key_nif`: Term { .atom(178) }
+    @inlinable public static var `dictionary`: Term { .atom(179) }
+    @inlinable public static var `directory`: Term { .atom(180) }
+    @inlinable public static var `dirty`: Term { .atom(181) }
+    @inlinable public static var `dirty_cpu`: Term { .atom(182) }
+    @inlinable public static var `dirty_io`: Term { .atom(183) }
+    @inlinable public static var `dirty_process_handle_signals`: Term { .atom(184) }
+    @inlinable public static var `disable_trace`: Term { .atom(185) }
+    @inlinable public static var `disassemble`: Term { .atom(186) }
+    @inlinable public static var `display`: Term { .atom(187) }
+    @inlinable public static var `display_nl`: Term { .atom(188) }
+    @inlinable public static var `display_string`: Term { .atom(189) }
+    @inlinable public static var `dist_ctrl_get_data`: Term { .atom(190) }
+    @inlinable public static var `dist_ctrl_get_data_notification`: Term { .atom(191) }
+    @inlinable public static var `dist_ctrl_get_opt`: Term { .atom(192) }
+    @inlinable public static var `dist_ctrl_input_handler`: Term { .atom(193) }
+    @inlinable public static var `dist_ctrl_put_data`: Term { .atom(194) }
+    @inlinable public static var `dist_ctrl_set_opt`: Term { .atom(195) }
+    @inlinable public static var `dist_ext_to_term`: Term { .atom(196) }
+    @inlinable public static var `dist_get_stat`: Term { .atom(197) }
+    @inlinable public static var `dist_spawn_request`: Term { .atom(198) }
+    @inlinable public static var `div`: Term { .atom(199) }
+    @inlinable public static var `do_exor`: Term { .atom(200) }
+    @inlinable public static var `dollarDollar`: Term { .atom(201) }
+    @inlinable public static var `dollarUnderscore`: Term { .atom(202) }
+    @inlinable public static var `dollar_endonly`: Term { .atom(203) }
+    @inlinable public static var `dont_need`: Term { .atom(204) }
+    @inlinable public static var `dotall`: Term { .atom(205) }
+    @inlinable public static var `dt_append_vm_tag_data`: Term { .atom(206) }
+    @inlinable public static var `dt_get_tag`: Term { .atom(207) }
+    @inlinable public static var `dt_get_tag_data`: Term { .atom(208) }
+    @inlinable public static var `dt_prepend_vm_tag_data`: Term { .atom(209) }
+    @inlinable public static var `dt_put_tag`: Term { .atom(210) }
+    @inlinable public static var `dt_restore_tag`: Term { .atom(211) }
+    @inlinable public static var `dt_spread_tag`: Term { .atom(212) }
+    @inlinable public static var `duplicate_bag`: Term { .atom(213) }
+    @inlinable public static var `duplicated`: Term { .atom(214) }
+    @inlinable public static var `dyntrace`: Term { .atom(215) }
+    @inlinable public static var `eacces`: Term { .atom(216) }
+    @inlinable public static var `ec_generate_key_nif`: Term { .atom(217) }
+    @inlinable public static var `ecdh_compute_key_nif`: Term { .atom(218) }
+    @inlinable public static var `einval`: Term { .atom(219) }
+    @inlinable public static var `element`: Term { .atom(220) }
+    @inlinable public static var `empty`: Term { .atom(221) }
+    @inlinable public static var `emulator`: Term { .atom(222) }
+    @inlinable public static var `enable_fips_mode_nif`: Term { .atom(223) }
+    @inlinable public static var `enable_trace`: Term { .atom(224) }
+    @inlinable public static var `enabled`: Term { .atom(225) }
+    @inlinable public static var `encode_ber_tlv`: Term { .atom(226) }
+    @inlinable public static var `encode_per_complete`: Term { .atom(227) }
+    @inlinable public static var `encode_unsigned`: Term { .atom(228) }
+    @inlinable public static var `endOfTable`: Term { .atom(229) }
+    @inlinable public static var `engine_add_nif`: Term { .atom(230) }
+    @inlinable public static var `engine_by_id_nif`: Term { .atom(231) }
+    @inlinable public static var `engine_ctrl_cmd_strings_nif`: Term { .atom(232) }
+    @inlinable public static var `engine_free_nif`: Term { .atom(233) }
+    @inlinable public static var `engine_get_all_methods_nif`: Term { .atom(234) }
+    @inlinable public static var `engine_get_first_nif`: Term { .atom(235) }
+    @inlinable public static var `engine_get_id_nif`: Term { .atom(236) }
+    @inlinable public static var `engine_get_name_nif`: Term { .atom(237) }
+    @inlinable public static var `engine_get_next_nif`: Term { .atom(238) }
+    @inlinable public static var `engine_init_nif`: Term { .atom(239) }
+    @inlinable public static var `engine_load_dynamic_nif`: Term { .atom(240) }
+    @inlinable public static var `engine_register_nif`: Term { .atom(241) }
+    @inlinable public static var `engine_remove_nif`: Term { .atom(242) }
+    @inlinable public static var `engine_unregister_nif`: Term { .atom(243) }
+    @inlinable public static var `enoent`: Term { .atom(244) }
+    @inlinable public static var `enotsup`: Term { .atom(245) }
+    @inlinable public static var `enqueue_nif`: Term { .atom(246) }
+    @inlinable public static var `ensure_engine_loaded_nif`: Term { .atom(247) }
+    @inlinable public static var `env`: Term { .atom(248) }
+    @inlinable public static var `eof`: Term { .atom(249) }
+    @inlinable public static var `equal`: Term { .atom(250) }
+    @inlinable public static var `erase`: Term { .atom(251) }
+    @inlinable public static var `erase_persistent_terms`: Term { .atom(252) }
+    @inlinable public static var `erf`: Term { .atom(253) }
+    @inlinable public static var `erfc`: Term { .atom(254) }
+    @inlinable public static var `erl_ddll`: Term { .atom(255) }
+    @inlinable public static var `erl_erts_errors`: Term { .atom(256) }
+    @inlinable public static var `erl_signal_server`: Term { .atom(257) }
+    @inlinable public static var `erl_stdlib_errors`: Term { .atom(258) }
+    @inlinable public static var `erl_tracer`: Term { .atom(259) }
+    @inlinable public static var `erlang`: Term { .atom(260) }
+    @inlinable public static var `error`: Term { .atom(261) }
+    @inlinable public static var `error_handler`: Term { .atom(262) }
+    @inlinable public static var `error_info`: Term { .atom(263) }
+    @inlinable public static var `error_logger`: Term { .atom(264) }
+    @inlinable public static var `erts`: Term { .atom(265) }
+    @inlinable public static var `erts_code_purger`: Term { .atom(266) }
+    @inlinable public static var `erts_debug`: Term { .atom(267) }
+    @inlinable public static var `erts_internal`: Term { .atom(268) }
+    @inlinable public static var `erts_literal_area_collector`: Term { .atom(269) }
+    @inlinable public static var `ets`: Term { .atom(270) }
+    @inlinable public static var `ets_lookup_binary_info`: Term { .atom(271) }
+    @inlinable public static var `ets_raw_first`: Term { .atom(272) }
+    @inlinable public static var `ets_raw_next`: Term { .atom(273) }
+    @inlinable public static var `ets_super_user`: Term { .atom(274) }
+    @inlinable public static var `evp_compute_key_nif`: Term { .atom(275) }
+    @inlinable public static var `evp_generate_key_nif`: Term { .atom(276) }
+    @inlinable public static var `exactEqual`: Term { .atom(277) }
+    @inlinable public static var `exactNotEqual`: Term { .atom(278) }
+    @inlinable public static var `exact_reductions`: Term { .atom(279) }
+    @inlinable public static var `exception_trace`: Term { .atom(280) }
+    @inlinable public static var `exchange`: Term { .atom(281) }
+    @inlinable public static var `exclusive`: Term { .atom(282) }
+    @inlinable public static var `exit`: Term { .atom(283) }
+    @inlinable public static var `exit_signal`: Term { .atom(284) }
+    @inlinable public static var `exit_status`: Term { .atom(285) }
+    @inlinable public static var `exiting`: Term { .atom(286) }
+    @inlinable public static var `exp`: Term { .atom(287) }
+    @inlinable public static var `explicit_unalias`: Term { .atom(288) }
+    @inlinable public static var `export`: Term { .atom(289) }
+    @inlinable public static var `exports`: Term { .atom(290) }
+    @inlinable public static var `extended`: Term { .atom(291) }
+    @inlinable public static var `external`: Term { .atom(292) }
+    @inlinable public static var `external_pid`: Term { .atom(293) }
+    @inlinable public static var `external_port`: Term { .atom(294) }
+    @inlinable public static var `external_reference`: Term { .atom(295) }
+    @inlinable public static var `external_size`: Term { .atom(296) }
+    @inlinable public static var `false`: Term { .atom(297) }
+    @inlinable public static var `file`: Term { .atom(298) }
+    @inlinable public static var `file_desc_to_ref_nif`: Term { .atom(299) }
+    @inlinable public static var `file_info`: Term { .atom(300) }
+    @inlinable public static var `find`: Term { .atom(301) }
+    @inlinable public static var `find_byte_index`: Term { .atom(302) }
+    @inlinable public static var `finish_after_on_load`: Term { .atom(303) }
+    @inlinable public static var `finish_loading`: Term { .atom(304) }
+    @inlinable public static var `finished`: Term { .atom(305) }
+    @inlinable public static var `first`: Term { .atom(306) }
+    @inlinable public static var `firstline`: Term { .atom(307) }
+    @inlinable public static var `fixed`: Term { .atom(308) }
+    @inlinable public static var `fixnum`: Term { .atom(309) }
+    @inlinable public static var `flat_size`: Term { .atom(310) }
+    @inlinable public static var `flatmap`: Term { .atom(311) }
+    @inlinable public static var `float`: Term { .atom(312) }
+    @inlinable public static var `float_to_binary`: Term { .atom(313) }
+    @inlinable public static var `float_to_list`: Term { .atom(314) }
+    @inlinable public static var `floor`: Term { .atom(315) }
+    @inlinable public static var `flush`: Term { .atom(316) }
+    @inlinable public static var `fmod`: Term { .atom(317) }
+    @inlinable public static var `format_error_int`: Term { .atom(318) }
+    @inlinable public static var `from_keys`: Term { .atom(319) }
+    @inlinable public static var `from_list`: Term { .atom(320) }
+    @inlinable public static var `fullsweep_after`: Term { .atom(321) }
+    @inlinable public static var `fun`: Term { .atom(322) }
+    @inlinable public static var `fun_info`: Term { .atom(323) }
+    @inlinable public static var `fun_info_mfa`: Term { .atom(324) }
+    @inlinable public static var `fun_to_list`: Term { .atom(325) }
+    @inlinable public static var `function_clause`: Term { .atom(326) }
+    @inlinable public static var `function_exported`: Term { .atom(327) }
+    @inlinable public static var `functions`: Term { .atom(328) }
+    @inlinable public static var `garbage_collect`: Term { .atom(329) }
+    @inlinable public static var `garbage_collecting`: Term { .atom(330) }
+    @inlinable public static var `garbage_collection`: Term { .atom(331) }
+    @inlinable public static var `garbage_collection_info`: Term { .atom(332) }
+    @inlinable public static var `gather_alloc_histograms`: Term { .atom(333) }
+    @inlinable public static var `gather_carrier_info`: Term { .atom(334) }
+    @inlinable public static var `get`: Term { .atom(335) }
+    @inlinable public static var `getBufSize_nif`: Term { .atom(336) }
+    @inlinable public static var `getStash_nif`: Term { .atom(337) }
+    @inlinable public static var `get_creation`: Term { .atom(338) }
+    @inlinable public static var `get_cwd_nif`: Term { .atom(339) }
+    @inlinable public static var `get_device_cwd_nif`: Term { .atom(340) }
+    @inlinable public static var `get_dflags`: Term { .atom(341) }
+    @inlinable public static var `get_handle_nif`: Term { .atom(342) }
+    @inlinable public static var `get_internal_state`: Term { .atom(343) }
+    @inlinable public static var `get_keys`: Term { .atom(344) }
+    @inlinable public static var `get_module_info`: Term { .atom(345) }
+    @inlinable public static var `get_seq_token`: Term { .atom(346) }
+    @inlinable public static var `get_tcw`: Term { .atom(347) }
+    @inlinable public static var `getenv`: Term { .atom(348) }
+    @inlinable public static var `getpid`: Term { .atom(349) }
+    @inlinable public static var `give_away`: Term { .atom(350) }
+    @inlinable public static var `global`: Term { .atom(351) }
+    @inlinable public static var `greater`: Term { .atom(352) }
+    @inlinable public static var `greaterEqual`: Term { .atom(353) }
+    @inlinable public static var `group_leader`: Term { .atom(354) }
+    @inlinable public static var `halt`: Term { .atom(355) }
+    @inlinable public static var `has_prepared_code_on_load`: Term { .atom(356) }
+    @inlinable public static var `hash_algorithms`: Term { .atom(357) }
+    @inlinable public static var `hash_equals_nif`: Term { .atom(358) }
+    @inlinable public static var `hash_final_nif`: Term { .atom(359) }
+    @inlinable public static var `hash_info`: Term { .atom(360) }
+    @inlinable public static var `hash_init_nif`: Term { .atom(361) }
+    @inlinable public static var `hash_nif`: Term { .atom(362) }
+    @inlinable public static var `hash_update_nif`: Term { .atom(363) }
+    @inlinable public static var `hashmap`: Term { .atom(364) }
+    @inlinable public static var `hashmap_node`: Term { .atom(365) }
+    @inlinable public static var `hd`: Term { .atom(366) }
+    @inlinable public static var `heap_binary`: Term { .atom(367) }
+    @inlinable public static var `heap_size`: Term { .atom(368) }
+    @inlinable public static var `heir`: Term { .atom(369) }
+    @inlinable public static var `hfloat`: Term { .atom(370) }
+    @inlinable public static var `hibernate`: Term { .atom(371) }
+    @inlinable public static var `high`: Term { .atom(372) }
+    @inlinable public static var `id`: Term { .atom(373) }
+    @inlinable public static var `if_clause`: Term { .atom(374) }
+    @inlinable public static var `ignore`: Term { .atom(375) }
+    @inlinable public static var `index`: Term { .atom(376) }
+    @inlinable public static var `infinity`: Term { .atom(377) }
+    @inlinable public static var `inflateEnd_nif`: Term { .atom(378) }
+    @inlinable public static var `inflateGetDictionary_nif`: Term { .atom(379) }
+    @inlinable public static var `inflateInit_nif`: Term { .atom(380) }
+    @inlinable public static var `inflateReset_nif`: Term { .atom(381) }
+    @inlinable public static var `inflateSetDictionary_nif`: Term { .atom(382) }
+    @inlinable public static var `inflate_nif`: Term { .atom(383) }
+    @inlinable public static var `info`: Term { .atom(384) }
+    @inlinable public static var `info_fips`: Term { .atom(385) }
+    @inlinable public static var `info_lib`: Term { .atom(386) }
+    @inlinable public static var `info_nif`: Term { .atom(387) }
+    @inlinable public static var `inherited`: Term { .atom(388) }
+    @inlinable public static var `init_`: Term { .atom(389) }
+    @inlinable public static var `initial_call`: Term { .atom(390) }
+    @inlinable public static var `input`: Term { .atom(391) }
+    @inlinable public static var `insert`: Term { .atom(392) }
+    @inlinable public static var `insert_element`: Term { .atom(393) }
+    @inlinable public static var `insert_new`: Term { .atom(394) }
+    @inlinable public static var `inspect`: Term { .atom(395) }
+    @inlinable public static var `instructions`: Term { .atom(396) }
+    @inlinable public static var `integer`: Term { .atom(397) }
+    @inlinable public static var `integer_to_binary`: Term { .atom(398) }
+    @inlinable public static var `integer_to_list`: Term { .atom(399) }
+    @inlinable public static var `internal_delete_all`: Term { .atom(400) }
+    @inlinable public static var `internal_name2native`: Term { .atom(401) }
+    @inlinable public static var `internal_native2name`: Term { .atom(402) }
+    @inlinable public static var `internal_normalize_utf8`: Term { .atom(403) }
+    @inlinable public static var `internal_request_all`: Term { .atom(404) }
+    @inlinable public static var `internal_run`: Term { .atom(405) }
+    @inlinable public static var `internal_select_delete`: Term { .atom(406) }
+    @inlinable public static var `interpreter_size`: Term { .atom(407) }
+    @inlinable public static var `invalid`: Term { .atom(408) }
+    @inlinable public static var `io`: Term { .atom(409) }
+    @inlinable public static var `iolist_size`: Term { .atom(410) }
+    @inlinable public static var `iolist_to_binary`: Term { .atom(411) }
+    @inlinable public static var `iolist_to_iovec`: Term { .atom(412) }
+    @inlinable public static var `ipread_s32bu_p32bu_nif`: Term { .atom(413) }
+    @inlinable public static var `is_atom`: Term { .atom(414) }
+    @inlinable public static var `is_binary`: Term { .atom(415) }
+    @inlinable public static var `is_bitstring`: Term { .atom(416) }
+    @inlinable public static var `is_boolean`: Term { .atom(417) }
+    @inlinable public static var `is_builtin`: Term { .atom(418) }
+    @inlinable public static var `is_compiled_ms`: Term { .atom(419) }
+    @inlinable public static var `is_float`: Term { .atom(420) }
+    @inlinable public static var `is_function`: Term { .atom(421) }
+    @inlinable public static var `is_integer`: Term { .atom(422) }
+    @inlinable public static var `is_key`: Term { .atom(423) }
+    @inlinable public static var `is_list`: Term { .atom(424) }
+    @inlinable public static var `is_map`: Term { .atom(425) }
+    @inlinable public static var `is_map_key`: Term { .atom(426) }
+    @inlinable public static var `is_number`: Term { .atom(427) }
+    @inlinable public static var `is_pid`: Term { .atom(428) }
+    @inlinable public static var `is_port`: Term { .atom(429) }
+    @inlinable public static var `is_process_alive`: Term { .atom(430) }
+    @inlinable public static var `is_process_executing_dirty`: Term { .atom(431) }
+    @inlinable public static var `is_record`: Term { .atom(432) }
+    @inlinable public static var `is_reference`: Term { .atom(433) }
+    @inlinable public static var `is_seq_trace`: Term { .atom(434) }
+    @inlinable public static var `is_system_process`: Term { .atom(435) }
+    @inlinable public static var `is_translatable`: Term { .atom(436) }
+    @inlinable public static var `is_tuple`: Term { .atom(437) }
+    @inlinable public static var `iterator`: Term { .atom(438) }
+    @inlinable public static var `keyfind`: Term { .atom(439) }
+    @inlinable public static var `keymember`: Term { .atom(440) }
+    @inlinable public static var `keypos`: Term { .atom(441) }
+    @inlinable public static var `keys`: Term { .atom(442) }
+    @inlinable public static var `keysearch`: Term { .atom(443) }
+    @inlinable public static var `kill`: Term { .atom(444) }
+    @inlinable public static var `killed`: Term { .atom(445) }
+    @inlinable public static var `lambda`: Term { .atom(446) }
+    @inlinable public static var `last`: Term { .atom(447) }
+    @inlinable public static var `last_calls`: Term { .atom(448) }
+    @inlinable public static var `latin1`: Term { .atom(449) }
+    @inlinable public static var `lcnt_clear`: Term { .atom(450) }
+    @inlinable public static var `lcnt_collect`: Term { .atom(451) }
+    @inlinable public static var `lcnt_control`: Term { .atom(452) }
+    @inlinable public static var `leafs`: Term { .atom(453) }
+    @inlinable public static var `length`: Term { .atom(454) }
+    @inlinable public static var `less`: Term { .atom(455) }
+    @inlinable public static var `lessEqual`: Term { .atom(456) }
+    @inlinable public static var `line`: Term { .atom(457) }
+    @inlinable public static var `link`: Term { .atom(458) }
+    @inlinable public static var `links`: Term { .atom(459) }
+    @inlinable public static var `linux`: Term { .atom(460) }
+    @inlinable public static var `list`: Term { .atom(461) }
+    @inlinable public static var `list_dir_nif`: Term { .atom(462) }
+    @inlinable public static var `list_to_atom`: Term { .atom(463) }
+    @inlinable public static var `list_to_bin`: Term { .atom(464) }
+    @inlinable public static var `list_to_binary`: Term { .atom(465) }
+    @inlinable public static var `list_to_bitstring`: Term { .atom(466) }
+    @inlinable public static var `list_to_existing_atom`: Term { .atom(467) }
+    @inlinable public static var `list_to_float`: Term { .atom(468) }
+    @inlinable public static var `list_to_integer`: Term { .atom(469) }
+    @inlinable public static var `list_to_pid`: Term { .atom(470) }
+    @inlinable public static var `list_to_port`: Term { .atom(471) }
+    @inlinable public static var `list_to_ref`: Term { .atom(472) }
+    @inlinable public static var `list_to_tuple`: Term { .atom(473) }
+    @inlinable public static var `lists`: Term { .atom(474) }
+    @inlinable public static var `little`: Term { .atom(475) }
+    @inlinable public static var `load_failed`: Term { .atom(476) }
+    @inlinable public static var `load_nif`: Term { .atom(477) }
+    @inlinable public static var `loaded`: Term { .atom(478) }
+    @inlinable public static var `loaded_drivers`: Term { .atom(479) }
+    @inlinable public static var `local`: Term { .atom(480) }
+    @inlinable public static var `localtime`: Term { .atom(481) }
+    @inlinable public static var `localtime_to_universaltime`: Term { .atom(482) }
+    @inlinable public static var `lock_order_violation`: Term { .atom(483) }
+    @inlinable public static var `locked`: Term { .atom(484) }
+    @inlinable public static var `log`: Term { .atom(485) }
+    @inlinable public static var `log10`: Term { .atom(486) }
+    @inlinable public static var `log2`: Term { .atom(487) }
+    @inlinable public static var `longest_common_prefix`: Term { .atom(488) }
+    @inlinable public static var `longest_common_suffix`: Term { .atom(489) }
+    @inlinable public static var `lookup`: Term { .atom(490) }
+    @inlinable public static var `lookup_element`: Term { .atom(491) }
+    @inlinable public static var `low`: Term { .atom(492) }
+    @inlinable public static var `mac_algorithms`: Term { .atom(493) }
+    @inlinable public static var `mac_final_nif`: Term { .atom(494) }
+    @inlinable public static var `mac_init_nif`: Term { .atom(495) }
+    @inlinable public static var `mac_nif`: Term { .atom(496) }
+    @inlinable public static var `mac_update_nif`: Term { .atom(497) }
+    @inlinable public static var `mailbox`: Term { .atom(498) }
+    @inlinable public static var `major`: Term { .atom(499) }
+    @inlinable public static var `make_dir_nif`: Term { .atom(500) }
+    @inlinable public static var `make_fun`: Term { .atom(501) }
+    @inlinable public static var `make_hard_link_nif`: Term { .atom(502) }
+    @inlinable public static var `make_ref`: Term { .atom(503) }
+    @inlinable public static var `make_soft_link_nif`: Term { .atom(504) }
+    @inlinable public static var `make_tuple`: Term { .atom(505) }
+    @inlinable public static var `map_get`: Term { .atom(506) }
+    @inlinable public static var `map_hashmap_children`: Term { .atom(507) }
+    @inlinable public static var `map_info`: Term { .atom(508) }
+    @inlinable public static var `map_next`: Term { .atom(509) }
+    @inlinable public static var `map_size`: Term { .atom(510) }
+    @inlinable public static var `map_to_tuple_keys`: Term { .atom(511) }
+    @inlinable public static var `maps`: Term { .atom(512) }
+    @inlinable public static var `match`: Term { .atom(513) }
+    @inlinable public static var `match_object`: Term { .atom(514) }
+    @inlinable public static var `match_spec_compile`: Term { .atom(515) }
+    @inlinable public static var `match_spec_run_r`: Term { .atom(516) }
+    @inlinable public static var `match_spec_test`: Term { .atom(517) }
+    @inlinable public static var `matches`: Term { .atom(518) }
+    @inlinable public static var `matchstate`: Term { .atom(519) }
+    @inlinable public static var `math`: Term { .atom(520) }
+    @inlinable public static var `max`: Term { .atom(521) }
+    @inlinable public static var `max_heap_size`: Term { .atom(522) }
+    @inlinable public static var `md5`: Term { .atom(523) }
+    @inlinable public static var `md5_final`: Term { .atom(524) }
+    @inlinable public static var `md5_init`: Term { .atom(525) }
+    @inlinable public static var `md5_update`: Term { .atom(526) }
+    @inlinable public static var `member`: Term { .atom(527) }
+    @inlinable public static var `memory`: Term { .atom(528) }
+    @inlinable public static var `merge`: Term { .atom(529) }
+    @inlinable public static var `message`: Term { .atom(530) }
+    @inlinable public static var `message_queue_data`: Term { .atom(531) }
+    @inlinable public static var `message_queue_len`: Term { .atom(532) }
+    @inlinable public static var `messages`: Term { .atom(533) }
+    @inlinable public static var `micro_seconds`: Term { .atom(534) }
+    @inlinable public static var `microsecond`: Term { .atom(535) }
+    @inlinable public static var `milli_seconds`: Term { .atom(536) }
+    @inlinable public static var `millisecond`: Term { .atom(537) }
+    @inlinable public static var `min_bin_vheap_size`: Term { .atom(538) }
+    @inlinable public static var `min_heap_size`: Term { .atom(539) }
+    @inlinable public static var `minor`: Term { .atom(540) }
+    @inlinable public static var `minor_version`: Term { .atom(541) }
+    @inlinable public static var `minus`: Term { .atom(542) }
+    @inlinable public static var `minusMinus`: Term { .atom(543) }
+    @inlinable public static var `mod_exp_nif`: Term { .atom(544) }
+    @inlinable public static var `module`: Term { .atom(545) }
+    @inlinable public static var `module_loaded`: Term { .atom(546) }
+    @inlinable public static var `monitor`: Term { .atom(547) }
+    @inlinable public static var `monitor_node`: Term { .atom(548) }
+    @inlinable public static var `monitored_by`: Term { .atom(549) }
+    @inlinable public static var `monitors`: Term { .atom(550) }
+    @inlinable public static var `monotonic_time`: Term { .atom(551) }
+    @inlinable public static var `more`: Term { .atom(552) }
+    @inlinable public static var `multiline`: Term { .atom(553) }
+    @inlinable public static var `name`: Term { .atom(554) }
+    @inlinable public static var `named_table`: Term { .atom(555) }
+    @inlinable public static var `nano_seconds`: Term { .atom(556) }
+    @inlinable public static var `nanosecond`: Term { .atom(557) }
+    @inlinable public static var `native`: Term { .atom(558) }
+    @inlinable public static var `native_addresses`: Term { .atom(559) }
+    @inlinable public static var `native_name_encoding`: Term { .atom(560) }
+    @inlinable public static var `need_dictionary`: Term { .atom(561) }
+    @inlinable public static var `need_gc`: Term { .atom(562) }
+    @inlinable public static var `net_kernel`: Term { .atom(563) }
+    @inlinable public static var `new`: Term { .atom(564) }
+    @inlinable public static var `new_connection`: Term { .atom(565) }
+    @inlinable public static var `new_index`: Term { .atom(566) }
+    @inlinable public static var `new_uniq`: Term { .atom(567) }
+    @inlinable public static var `next`: Term { .atom(568) }
+    @inlinable public static var `ng_crypto_final_nif`: Term { .atom(569) }
+    @inlinable public static var `ng_crypto_get_data_nif`: Term { .atom(570) }
+    @inlinable public static var `ng_crypto_init_nif`: Term { .atom(571) }
+    @inlinable public static var `ng_crypto_one_time_nif`: Term { .atom(572) }
+    @inlinable public static var `ng_crypto_update_nif`: Term { .atom(573) }
+    @inlinable public static var `nif_accept`: Term { .atom(574) }
+    @inlinable public static var `nif_bind`: Term { .atom(575) }
+    @inlinable public static var `nif_cancel`: Term { .atom(576) }
+    @inlinable public static var `nif_close`: Term { .atom(577) }
+    @inlinable public static var `nif_command`: Term { .atom(578) }
+    @inlinable public static var `nif_connect`: Term { .atom(579) }
+    @inlinable public static var `nif_error`: Term { .atom(580) }
+    @inlinable public static var `nif_finalize_close`: Term { .atom(581) }
+    @inlinable public static var `nif_get_adapters_addresses`: Term { .atom(582) }
+    @inlinable public static var `nif_get_if_entry`: Term { .atom(583) }
+    @inlinable public static var `nif_get_interface_info`: Term { .atom(584) }
+    @inlinable public static var `nif_get_ip_address_table`: Term { .atom(585) }
+    @inlinable public static var `nif_getaddrinfo`: Term { .atom(586) }
+    @inlinable public static var `nif_gethostname`: Term { .atom(587) }
+    @inlinable public static var `nif_getifaddrs`: Term { .atom(588) }
+    @inlinable public static var `nif_getnameinfo`: Term { .atom(589) }
+    @inlinable public static var `nif_getopt`: Term { .atom(590) }
+    @inlinable public static var `nif_if_index2name`: Term { .atom(591) }
+    @inlinable public static var `nif_if_name2index`: Term { .atom(592) }
+    @inlinable public static var `nif_if_names`: Term { .atom(593) }
+    @inlinable public static var `nif_info`: Term { .atom(594) }
+    @inlinable public static var `nif_ioctl`: Term { .atom(595) }
+    @inlinable public static var `nif_listen`: Term { .atom(596) }
+    @inlinable public static var `nif_open`: Term { .atom(597) }
+    @inlinable public static var `nif_peername`: Term { .atom(598) }
+    @inlinable public static var `nif_recv`: Term { .atom(599) }
+    @inlinable public static var `nif_recvfrom`: Term { .atom(600) }
+    @inlinable public static var `nif_recvmsg`: Term { .atom(601) }
+    @inlinable public static var `nif_send`: Term { .atom(602) }
+    @inlinable public static var `nif_sendfile`: Term { .atom(603) }
+    @inlinable public static var `nif_sendmsg`: Term { .atom(604) }
+    @inlinable public static var `nif_sendto`: Term { .atom(605) }
+    @inlinable public static var `nif_setopt`: Term { .atom(606) }
+    @inlinable public static var `nif_shutdown`: Term { .atom(607) }
+    @inlinable public static var `nif_sockname`: Term { .atom(608) }
+    @inlinable public static var `nif_supports`: Term { .atom(609) }
+    @inlinable public static var `nifs`: Term { .atom(610) }
+    @inlinable public static var `nil`: Term { .atom(611) }
+    @inlinable public static var `no_aux_work_threads`: Term { .atom(612) }
+    @inlinable public static var `no_float`: Term { .atom(613) }
+    @inlinable public static var `no_reuse`: Term { .atom(614) }
+    @inlinable public static var `nocatch`: Term { .atom(615) }
+    @inlinable public static var `noconnect`: Term { .atom(616) }
+    @inlinable public static var `noconnection`: Term { .atom(617) }
+    @inlinable public static var `node`: Term { .atom(618) }
+    @inlinable public static var `nodes`: Term { .atom(619) }
+    @inlinable public static var `nomatch`: Term { .atom(620) }
+    @inlinable public static var `none`: Term { .atom(621) }
+    @inlinable public static var `nonode_nohost`: Term { .atom(622) }
+    @inlinable public static var `noproc`: Term { .atom(623) }
+    @inlinable public static var `normal`: Term { .atom(624) }
+    @inlinable public static var `nosuspend`: Term { .atom(625) }
+    @inlinable public static var `not`: Term { .atom(626) }
+    @inlinable public static var `notEqual`: Term { .atom(627) }
+    @inlinable public static var `not_found`: Term { .atom(628) }
+    @inlinable public static var `not_loaded`: Term { .atom(629) }
+    @inlinable public static var `not_owner`: Term { .atom(630) }
+    @inlinable public static var `not_purged`: Term { .atom(631) }
+    @inlinable public static var `notbol`: Term { .atom(632) }
+    @inlinable public static var `notempty`: Term { .atom(633) }
+    @inlinable public static var `noteol`: Term { .atom(634) }
+    @inlinable public static var `notify`: Term { .atom(635) }
+    @inlinable public static var `notsup`: Term { .atom(636) }
+    @inlinable public static var `nouse`: Term { .atom(637) }
+    @inlinable public static var `now`: Term { .atom(638) }
+    @inlinable public static var `off`: Term { .atom(639) }
+    @inlinable public static var `off_heap`: Term { .atom(640) }
+    @inlinable public static var `ok`: Term { .atom(641) }
+    @inlinable public static var `on`: Term { .atom(642) }
+    @inlinable public static var `on_heap`: Term { .atom(643) }
+    @inlinable public static var `on_load`: Term { .atom(644) }
+    @inlinable public static var `open_nif`: Term { .atom(645) }
+    @inlinable public static var `open_port`: Term { .atom(646) }
+    @inlinable public static var `or`: Term { .atom(647) }
+    @inlinable public static var `ordered_set`: Term { .atom(648) }
+    @inlinable public static var `orelse`: Term { .atom(649) }
+    @inlinable public static var `os`: Term { .atom(650) }
+    @inlinable public static var `other`: Term { .atom(651) }
+    @inlinable public static var `output`: Term { .atom(652) }
+    @inlinable public static var `owner`: Term { .atom(653) }
+    @inlinable public static var `parent`: Term { .atom(654) }
+    @inlinable public static var `part`: Term { .atom(655) }
+    @inlinable public static var `pbkdf2_hmac_nif`: Term { .atom(656) }
+    @inlinable public static var `peek_head`: Term { .atom(657) }
+    @inlinable public static var `pending_purge_lambda`: Term { .atom(658) }
+    @inlinable public static var `perf_counter`: Term { .atom(659) }
+    @inlinable public static var `perf_counter_unit`: Term { .atom(660) }
+    @inlinable public static var `persistent_term`: Term { .atom(661) }
+    @inlinable public static var `phash`: Term { .atom(662) }
+    @inlinable public static var `phash2`: Term { .atom(663) }
+    @inlinable public static var `pid`: Term { .atom(664) }
+    @inlinable public static var `pid_to_list`: Term { .atom(665) }
+    @inlinable public static var `pkey_crypt_nif`: Term { .atom(666) }
+    @inlinable public static var `pkey_sign_nif`: Term { .atom(667) }
+    @inlinable public static var `pkey_verify_nif`: Term { .atom(668) }
+    @inlinable public static var `plus`: Term { .atom(669) }
+    @inlinable public static var `plusPlus`: Term { .atom(670) }
+    @inlinable public static var `port`: Term { .atom(671) }
+    @inlinable public static var `port_call`: Term { .atom(672) }
+    @inlinable public static var `port_close`: Term { .atom(673) }
+    @inlinable public static var `port_command`: Term { .atom(674) }
+    @inlinable public static var `port_connect`: Term { .atom(675) }
+    @inlinable public static var `port_control`: Term { .atom(676) }
+    @inlinable public static var `port_get_data`: Term { .atom(677) }
+    @inlinable public static var `port_info`: Term { .atom(678) }
+    @inlinable public static var `port_set_data`: Term { .atom(679) }
+    @inlinable public static var `port_to_list`: Term { .atom(680) }
+    @inlinable public static var `ports`: Term { .atom(681) }
+    @inlinable public static var `position`: Term { .atom(682) }
+    @inlinable public static var `posixtime_to_universaltime`: Term { .atom(683) }
+    @inlinable public static var `pow`: Term { .atom(684) }
+    @inlinable public static var `pre_loaded`: Term { .atom(685) }
+    @inlinable public static var `pread_nif`: Term { .atom(686) }
+    @inlinable public static var `prepare`: Term { .atom(687) }
+    @inlinable public static var `prepare_loading`: Term { .atom(688) }
+    @inlinable public static var `prepare_on_load`: Term { .atom(689) }
+    @inlinable public static var `prev`: Term { .atom(690) }
+    @inlinable public static var `prim_buffer`: Term { .atom(691) }
+    @inlinable public static var `prim_file`: Term { .atom(692) }
+    @inlinable public static var `prim_net`: Term { .atom(693) }
+    @inlinable public static var `prim_socket`: Term { .atom(694) }
+    @inlinable public static var `printable_range`: Term { .atom(695) }
+    @inlinable public static var `priority`: Term { .atom(696) }
+    @inlinable public static var `private`: Term { .atom(697) }
+    @inlinable public static var `private_append`: Term { .atom(698) }
+    @inlinable public static var `privkey_to_pubkey_nif`: Term { .atom(699) }
+    @inlinable public static var `process`: Term { .atom(700) }
+    @inlinable public static var `process_display`: Term { .atom(701) }
+    @inlinable public static var `process_dump`: Term { .atom(702) }
+    @inlinable public static var `process_flag`: Term { .atom(703) }
+    @inlinable public static var `process_info`: Term { .atom(704) }
+    @inlinable public static var `processes`: Term { .atom(705) }
+    @inlinable public static var `protected`: Term { .atom(706) }
+    @inlinable public static var `protection`: Term { .atom(707) }
+    @inlinable public static var `pubkey_algorithms`: Term { .atom(708) }
+    @inlinable public static var `public`: Term { .atom(709) }
+    @inlinable public static var `purge_module`: Term { .atom(710) }
+    @inlinable public static var `put`: Term { .atom(711) }
+    @inlinable public static var `putenv`: Term { .atom(712) }
+    @inlinable public static var `pwrite_nif`: Term { .atom(713) }
+    @inlinable public static var `raise`: Term { .atom(714) }
+    @inlinable public static var `rand_seed_nif`: Term { .atom(715) }
+    @inlinable public static var `rand_uniform_nif`: Term { .atom(716) }
+    @inlinable public static var `random`: Term { .atom(717) }
+    @inlinable public static var `raw`: Term { .atom(718) }
+    @inlinable public static var `re`: Term { .atom(719) }
+    @inlinable public static var `read`: Term { .atom(720) }
+    @inlinable public static var `read_concurrency`: Term { .atom(721) }
+    @inlinable public static var `read_file_nif`: Term { .atom(722) }
+    @inlinable public static var `read_handle_info_nif`: Term { .atom(723) }
+    @inlinable public static var `read_info_nif`: Term { .atom(724) }
+    @inlinable public static var `read_link_nif`: Term { .atom(725) }
+    @inlinable public static var `read_nif`: Term { .atom(726) }
+    @inlinable public static var `read_timer`: Term { .atom(727) }
+    @inlinable public static var `read_write`: Term { .atom(728) }
+    @inlinable public static var `ready_error`: Term { .atom(729) }
+    @inlinable public static var `ready_input`: Term { .atom(730) }
+    @inlinable public static var `reductions`: Term { .atom(731) }
+    @inlinable public static var `ref_to_list`: Term { .atom(732) }
+    @inlinable public static var `refc`: Term { .atom(733) }
+    @inlinable public static var `refc_binary`: Term { .atom(734) }
+    @inlinable public static var `reference`: Term { .atom(735) }
+    @inlinable public static var `referenced_byte_size`: Term { .atom(736) }
+    @inlinable public static var `register`: Term { .atom(737) }
+    @inlinable public static var `registered`: Term { .atom(738) }
+    @inlinable public static var `registered_name`: Term { .atom(739) }
+    @inlinable public static var `regular`: Term { .atom(740) }
+    @inlinable public static var `release_area_switch`: Term { .atom(741) }
+    @inlinable public static var `rem`: Term { .atom(742) }
+    @inlinable public static var `remove`: Term { .atom(743) }
+    @inlinable public static var `rename`: Term { .atom(744) }
+    @inlinable public static var `rename_nif`: Term { .atom(745) }
+    @inlinable public static var `reply`: Term { .atom(746) }
+    @inlinable public static var `reply_demonitor`: Term { .atom(747) }
+    @inlinable public static var `request_system_task`: Term { .atom(748) }
+    @inlinable public static var `resume_process`: Term { .atom(749) }
+    @inlinable public static var `return`: Term { .atom(750) }
+    @inlinable public static var `return_trace`: Term { .atom(751) }
+    @inlinable public static var `reverse`: Term { .atom(752) }
+    @inlinable public static var `round`: Term { .atom(753) }
+    @inlinable public static var `rsa_generate_key_nif`: Term { .atom(754) }
+    @inlinable public static var `rsa_opts_algorithms`: Term { .atom(755) }
+    @inlinable public static var `run`: Term { .atom(756) }
+    @inlinable public static var `run_queue`: Term { .atom(757) }
+    @inlinable public static var `runnable`: Term { .atom(758) }
+    @inlinable public static var `running`: Term { .atom(759) }
+    @inlinable public static var `runtime`: Term { .atom(760) }
+    @inlinable public static var `safe`: Term { .atom(761) }
+    @inlinable public static var `safe_fixed`: Term { .atom(762) }
+    @inlinable public static var `safe_fixed_monotonic_time`: Term { .atom(763) }
+    @inlinable public static var `safe_fixtable`: Term { .atom(764) }
+    @inlinable public static var `same`: Term { .atom(765) }
+    @inlinable public static var `scheduler`: Term { .atom(766) }
+    @inlinable public static var `scheduler_wall_time`: Term { .atom(767) }
+    @inlinable public static var `scope`: Term { .atom(768) }
+    @inlinable public static var `second`: Term { .atom(769) }
+    @inlinable public static var `seconds`: Term { .atom(770) }
+    @inlinable public static var `seek_nif`: Term { .atom(771) }
+    @inlinable public static var `select`: Term { .atom(772) }
+    @inlinable public static var `select_count`: Term { .atom(773) }
+    @inlinable public static var `select_replace`: Term { .atom(774) }
+    @inlinable public static var `select_reverse`: Term { .atom(775) }
+    @inlinable public static var `self_`: Term { .atom(776) }
+    @inlinable public static var `send`: Term { .atom(777) }
+    @inlinable public static var `send_after`: Term { .atom(778) }
+    @inlinable public static var `send_copy_request`: Term { .atom(779) }
+    @inlinable public static var `seq_trace`: Term { .atom(780) }
+    @inlinable public static var `seq_trace_info`: Term { .atom(781) }
+    @inlinable public static var `seq_trace_print`: Term { .atom(782) }
+    @inlinable public static var `sequential`: Term { .atom(783) }
+    @inlinable public static var `sequential_trace_token`: Term { .atom(784) }
+    @inlinable public static var `set`: Term { .atom(785) }
+    @inlinable public static var `setBufSize_nif`: Term { .atom(786) }
+    @inlinable public static var `setStash_nif`: Term { .atom(787) }
+    @inlinable public static var `set_controller_nif`: Term { .atom(788) }
+    @inlinable public static var `set_cwd_nif`: Term { .atom(789) }
+    @inlinable public static var `set_internal_state`: Term { .atom(790) }
+    @inlinable public static var `set_owner_nif`: Term { .atom(791) }
+    @inlinable public static var `set_permissions_nif`: Term { .atom(792) }
+    @inlinable public static var `set_seq_token`: Term { .atom(793) }
+    @inlinable public static var `set_signal`: Term { .atom(794) }
+    @inlinable public static var `set_tcw`: Term { .atom(795) }
+    @inlinable public static var `set_time_nif`: Term { .atom(796) }
+    @inlinable public static var `setelement`: Term { .atom(797) }
+    @inlinable public static var `setnode`: Term { .atom(798) }
+    @inlinable public static var `setopts`: Term { .atom(799) }
+    @inlinable public static var `short`: Term { .atom(800) }
+    @inlinable public static var `sighup`: Term { .atom(801) }
+    @inlinable public static var `sigint`: Term { .atom(802) }
+    @inlinable public static var `signed`: Term { .atom(803) }
+    @inlinable public static var `sigquit`: Term { .atom(804) }
+    @inlinable public static var `sigterm`: Term { .atom(805) }
+    @inlinable public static var `sigusr1`: Term { .atom(806) }
+    @inlinable public static var `silent`: Term { .atom(807) }
+    @inlinable public static var `sin`: Term { .atom(808) }
+    @inlinable public static var `sinh`: Term { .atom(809) }
+    @inlinable public static var `size`: Term { .atom(810) }
+    @inlinable public static var `size_shared`: Term { .atom(811) }
+    @inlinable public static var `skip`: Term { .atom(812) }
+    @inlinable public static var `skip_type_check`: Term { .atom(813) }
+    @inlinable public static var `slash`: Term { .atom(814) }
+    @inlinable public static var `slot`: Term { .atom(815) }
+    @inlinable public static var `smp`: Term { .atom(816) }
+    @inlinable public static var `spawn`: Term { .atom(817) }
+    @inlinable public static var `spawn_link`: Term { .atom(818) }
+    @inlinable public static var `spawn_opt`: Term { .atom(819) }
+    @inlinable public static var `spawn_reply`: Term { .atom(820) }
+    @inlinable public static var `spawn_request`: Term { .atom(821) }
+    @inlinable public static var `spawn_request_abandon`: Term { .atom(822) }
+    @inlinable public static var `spawn_system_process`: Term { .atom(823) }
+    @inlinable public static var `split`: Term { .atom(824) }
+    @inlinable public static var `split_binary`: Term { .atom(825) }
+    @inlinable public static var `sqrt`: Term { .atom(826) }
+    @inlinable public static var `srp_host_secret_nif`: Term { .atom(827) }
+    @inlinable public static var `srp_user_secret_nif`: Term { .atom(828) }
+    @inlinable public static var `srp_value_B_nif`: Term { .atom(829) }
+    @inlinable public static var `stack_size`: Term { .atom(830) }
+    @inlinable public static var `start_timer`: Term { .atom(831) }
+    @inlinable public static var `statistics`: Term { .atom(832) }
+    @inlinable public static var `stats`: Term { .atom(833) }
+    @inlinable public static var `status`: Term { .atom(834) }
+    @inlinable public static var `stream_end`: Term { .atom(835) }
+    @inlinable public static var `string`: Term { .atom(836) }
+    @inlinable public static var `strong_rand_bytes_nif`: Term { .atom(837) }
+    @inlinable public static var `strong_rand_range_nif`: Term { .atom(838) }
+    @inlinable public static var `sub_binary`: Term { .atom(839) }
+    @inlinable public static var `subtract`: Term { .atom(840) }
+    @inlinable public static var `suspend_process`: Term { .atom(841) }
+    @inlinable public static var `suspended`: Term { .atom(842) }
+    @inlinable public static var `suspending`: Term { .atom(843) }
+    @inlinable public static var `symlink`: Term { .atom(844) }
+    @inlinable public static var `sync`: Term { .atom(845) }
+    @inlinable public static var `sync_nif`: Term { .atom(846) }
+    @inlinable public static var `system`: Term { .atom(847) }
+    @inlinable public static var `system_check`: Term { .atom(848) }
+    @inlinable public static var `system_flag`: Term { .atom(849) }
+    @inlinable public static var `system_info`: Term { .atom(850) }
+    @inlinable public static var `system_limit`: Term { .atom(851) }
+    @inlinable public static var `system_monitor`: Term { .atom(852) }
+    @inlinable public static var `system_profile`: Term { .atom(853) }
+    @inlinable public static var `system_time`: Term { .atom(854) }
+    @inlinable public static var `table`: Term { .atom(855) }
+    @inlinable public static var `table_type`: Term { .atom(856) }
+    @inlinable public static var `tag`: Term { .atom(857) }
+    @inlinable public static var `take`: Term { .atom(858) }
+    @inlinable public static var `tan`: Term { .atom(859) }
+    @inlinable public static var `tanh`: Term { .atom(860) }
+    @inlinable public static var `term_to_binary`: Term { .atom(861) }
+    @inlinable public static var `term_to_iovec`: Term { .atom(862) }
+    @inlinable public static var `term_type`: Term { .atom(863) }
+    @inlinable public static var `thread`: Term { .atom(864) }
+    @inlinable public static var `threads`: Term { .atom(865) }
+    @inlinable public static var `throw`: Term { .atom(866) }
+    @inlinable public static var `time`: Term { .atom(867) }
+    @inlinable public static var `time_offset`: Term { .atom(868) }
+    @inlinable public static var `time_unit`: Term { .atom(869) }
+    @inlinable public static var `timeout`: Term { .atom(870) }
+    @inlinable public static var `timeout_value`: Term { .atom(871) }
+    @inlinable public static var `times`: Term { .atom(872) }
+    @inlinable public static var `timestamp`: Term { .atom(873) }
+    @inlinable public static var `tl`: Term { .atom(874) }
+    @inlinable public static var `total`: Term { .atom(875) }
+    @inlinable public static var `total_heap_size`: Term { .atom(876) }
+    @inlinable public static var `trace`: Term { .atom(877) }
+    @inlinable public static var `trace_delivered`: Term { .atom(878) }
+    @inlinable public static var `trace_info`: Term { .atom(879) }
+    @inlinable public static var `trace_pattern`: Term { .atom(880) }
+    @inlinable public static var `trap_exit`: Term { .atom(881) }
+    @inlinable public static var `trim`: Term { .atom(882) }
+    @inlinable public static var `trim_all`: Term { .atom(883) }
+    @inlinable public static var `true`: Term { .atom(884) }
+    @inlinable public static var `trunc`: Term { .atom(885) }
+    @inlinable public static var `truncate_nif`: Term { .atom(886) }
+    @inlinable public static var `try_clause`: Term { .atom(887) }
+    @inlinable public static var `try_load`: Term { .atom(888) }
+    @inlinable public static var `try_lock`: Term { .atom(889) }
+    @inlinable public static var `try_unload`: Term { .atom(890) }
+    @inlinable public static var `tuple`: Term { .atom(891) }
+    @inlinable public static var `tuple_size`: Term { .atom(892) }
+    @inlinable public static var `tuple_to_list`: Term { .atom(893) }
+    @inlinable public static var `type`: Term { .atom(894) }
+    @inlinable public static var `unalias`: Term { .atom(895) }
+    @inlinable public static var `undef`: Term { .atom(896) }
+    @inlinable public static var `undefined`: Term { .atom(897) }
+    @inlinable public static var `undefined_function`: Term { .atom(898) }
+    @inlinable public static var `undefined_lambda`: Term { .atom(899) }
+    @inlinable public static var `underscore`: Term { .atom(900) }
+    @inlinable public static var `unicode`: Term { .atom(901) }
+    @inlinable public static var `uninitialized`: Term { .atom(902) }
+    @inlinable public static var `uniq`: Term { .atom(903) }
+    @inlinable public static var `unique_integer`: Term { .atom(904) }
+    @inlinable public static var `unit`: Term { .atom(905) }
+    @inlinable public static var `universaltime`: Term { .atom(906) }
+    @inlinable public static var `universaltime_to_localtime`: Term { .atom(907) }
+    @inlinable public static var `universaltime_to_posixtime`: Term { .atom(908) }
+    @inlinable public static var `unix`: Term { .atom(909) }
+    @inlinable public static var `unlink`: Term { .atom(910) }
+    @inlinable public static var `unlock`: Term { .atom(911) }
+    @inlinable public static var `unlocked`: Term { .atom(912) }
+    @inlinable public static var `unregister`: Term { .atom(913) }
+    @inlinable public static var `unsetenv`: Term { .atom(914) }
+    @inlinable public static var `unsigned`: Term { .atom(915) }
+    @inlinable public static var `update`: Term { .atom(916) }
+    @inlinable public static var `update_counter`: Term { .atom(917) }
+    @inlinable public static var `update_element`: Term { .atom(918) }
+    @inlinable public static var `used`: Term { .atom(919) }
+    @inlinable public static var `user_trace_i4s4`: Term { .atom(920) }
+    @inlinable public static var `user_trace_n`: Term { .atom(921) }
+    @inlinable public static var `user_trace_s1`: Term { .atom(922) }
+    @inlinable public static var `utc`: Term { .atom(923) }
+    @inlinable public static var `utf16`: Term { .atom(924) }
+    @inlinable public static var `utf32`: Term { .atom(925) }
+    @inlinable public static var `utf8`: Term { .atom(926) }
+    @inlinable public static var `value`: Term { .atom(927) }
+    @inlinable public static var `values`: Term { .atom(928) }
+    @inlinable public static var `version`: Term { .atom(929) }
+    @inlinable public static var `waiting`: Term { .atom(930) }
+    @inlinable public static var `wall_clock`: Term { .atom(931) }
+    @inlinable public static var `warning`: Term { .atom(932) }
+    @inlinable public static var `warning_map`: Term { .atom(933) }
+    @inlinable public static var `whereis`: Term { .atom(934) }
+    @inlinable public static var `will_need`: Term { .atom(935) }
+    @inlinable public static var `words`: Term { .atom(936) }
+    @inlinable public static var `write`: Term { .atom(937) }
+    @inlinable public static var `write_concurrency`: Term { .atom(938) }
+    @inlinable public static var `write_nif`: Term { .atom(939) }
+    @inlinable public static var `x86_64`: Term { .atom(940) }
+    @inlinable public static var `xor`: Term { .atom(941) }
+    @inlinable public static var `yield`: Term { .atom(942) }
+    @inlinable public static var `zlib`: Term { .atom(943) }
 }
