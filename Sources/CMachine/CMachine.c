@@ -1,8 +1,8 @@
 // CMachine.c: the slow halves of the locks of Atomics.h.
 #include "CMachine.h"
 
-#include <limits.h>
 #include <linux/futex.h>
+#include <malloc.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,3 +26,8 @@ void vm_lock_slow(Lock *lock) {
 }
 
 void vm_unlock_slow(Lock *lock) { vm_futex_wake(&lock->state, 1); }
+
+void vm_tune_allocator(void) {
+    mallopt(M_MMAP_THRESHOLD, 256 << 20);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}

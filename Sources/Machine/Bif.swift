@@ -45,6 +45,15 @@ extension UnsafeMutablePointer where Pointee == Process {
         pointee.exceptionClass = .small(exceptionClass)
         pointee.reason = reason
         pointee.trace = .nil
+        pointee.exceptionArguments = .none
+        pointee.exceptionInfo = .none
+        return .none
+    }
+
+    /// An error whose error_info carries `cause`, from which erl_erts_errors and its kin explain it.
+    public func raise(_ reason: Term, cause: Term) -> Term {
+        _ = raise(reason)
+        pointee.exceptionInfo = cause
         return .none
     }
 

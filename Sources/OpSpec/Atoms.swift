@@ -138,6 +138,7 @@ public let atomList = """
     copying_read
     cos
     cosh
+    counters
     counters_add
     counters_get
     counters_info
@@ -259,6 +260,7 @@ public let atomList = """
     erfc
     erl_ddll
     erl_erts_errors
+    erl_kernel_errors
     erl_signal_server
     erl_stdlib_errors
     erl_tracer
@@ -320,6 +322,7 @@ public let atomList = """
     floor
     flush
     fmod
+    format_bs_fail
     format_error_int
     from_keys
     from_list
@@ -328,6 +331,7 @@ public let atomList = """
     fun_info
     fun_info_mfa
     fun_to_list
+    function
     function_clause
     function_exported
     functions
@@ -403,6 +407,7 @@ public let atomList = """
     integer_to_binary
     integer_to_list
     internal_delete_all
+    internal_error
     internal_name2native
     internal_native2name
     internal_normalize_utf8

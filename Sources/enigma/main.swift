@@ -1,6 +1,6 @@
+import Bifs
 import Machine
-import Terms
-AtomTable.boot()
-Nodes.boot()
-Literals.boot()
-print(AtomTable.atomCount)
+import Ports
+import Tables
+
+bootMachine(bifsTable + tablesTable + portsTable)

@@ -13,7 +13,10 @@ guard let root = arguments.first else {
 }
 
 let outputs: [(path: String, text: String)] = [
-    ("Sources/Terms/Generated/Atoms.swift", generateAtoms())
+    ("Sources/Terms/Generated/Atoms.swift", generateAtoms()),
+    ("Sources/CMachine/include/Handlers.inc", generateHandlers()),
+    ("Sources/Machine/Generated/Handlers.swift", generateStubs()),
+    ("Sources/Machine/Generated/Operations.swift", generateOperations()),
 ]
 var stale = false
 for output in outputs {

@@ -49,4 +49,7 @@ void vm_futex_wait(uint32_t *word, uint32_t expected, int64_t nanoseconds);
 /// Wakes up to `count` threads that sleep on `word`.
 void vm_futex_wake(uint32_t *word, int count);
 
+/// Process blocks come and go: keeps their memory in the allocator instead of mapping it anew for each.
+void vm_tune_allocator(void);
+
 #pragma clang assume_nonnull end

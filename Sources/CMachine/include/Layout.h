@@ -183,6 +183,8 @@ typedef struct Process {
     Term exceptionClass;     // an ExceptionClass as a small integer, 0 = none
     Term reason;
     Term trace;              // raw stack trace of the exception under way, or nil
+    Term exceptionArguments; // list of arguments for the top frame (error/2), or 0
+    Term exceptionInfo;      // error_info of the top frame (error/3) or cause (native functions), or 0
     const Location *_Nullable location;  // of the instruction that runs native code
     Export *_Nullable trapTarget;
     Export *_Nullable currentBif;
@@ -243,8 +245,8 @@ typedef struct Process {
 typedef struct Context {
     Process *process;
     Scheduler *scheduler;
-    const void *savedStackPointer;  // of the C frame that entered Erlang code
-    uint64_t reserved;
+    uint64_t exitReason;   // why Erlang code was left: ExitReason in Machine
+    uint64_t stress;       // 1: collect at every heap test
 } Context;  // xRegisterCount terms follow, then floatRegisterCount doubles
 
 enum { xRegisterCount = 1024, floatRegisterCount = 1024, stackReserve = 8 };

@@ -1,0 +1,198 @@
+// Decoder.swift: turns the generic instructions of one function into threaded code, when it is first called. Most
+// instructions are chosen from the table by operand kinds; the rest is in Decoder+*.swift by family.
+
+import BeamFile
+import CMachine
+import OpSpec
+import Terms
+
+/// Decodes `function` if nobody has yet; answers its entry.
+func decodeFunction(_ function: Ref<Function>) -> CodePointer {
+    LoadedModule.of(function).withDecodingLock {
+        if function.pointee.code != nil { return function.pointee.entry }
+        var decoder = Decoder(function)
+        return decoder.run()
+    }
+}
+
+struct Decoder: ~Copyable {
+    let function: Ref<Function>
+    let module: LoadedModule
+    var reader: InstructionReader
+    var code: CodeBuffer
+    /// Line item in force, and the Location made for it.
+    private var line = 0
+    private var location: Ref<Location>?
+    private var entryLabel = 0
+
+    init(_ function: Ref<Function>) {
+        self.function = function
+        module = LoadedModule.of(function)
+        reader = module.reader(function)
+        code = CodeBuffer(
+            firstLabel: Int(function.pointee.firstLabel), labelCount: Int(function.pointee.labelCount))
+    }
+
+    mutating func run() -> CodePointer {
+        while let opcode = try? reader.next() { decode(opcode) }
+        if !code.allReferencesPlaced { preconditionFailure("label outside its function survived the load-time check") }
+        // Validated code ends in a jump; hostile code must not run on.
+        code.begin(.unreachable)
+        let target = module.allocateCode(code.count)
+        code.write(to: target)
+        let entry = code.address(of: entryLabel, in: target)
+        function.pointee.code = target
+        function.pointee.codeWords = UInt64(code.count)
+        module.setEntry(function, entry)
+        return entry
+    }
+
+    // MARK: Operands
+
+    func operand(_ index: Int) -> Operand { reader.operands[index] }
+    func value(_ index: Int) -> Int { reader.operands[index].value }
+
+    static func xOffset(_ register: Int) -> Int { xBase + register * 8 }
+
+    /// A source or destination word.
+    mutating func word(_ operand: Operand) -> UInt64 {
+        switch operand.kind {
+        case .x: return UInt64(Self.xOffset(operand.value))
+        case .y: return UInt64(operand.value * 8 + 4)
+        default: return constant(operand).raw
+        }
+    }
+
+    mutating func word(_ index: Int) -> UInt64 { word(operand(index)) }
+
+    mutating func constant(_ operand: Operand) -> Term {
+        switch operand.kind {
+        case .integer, .unsigned:
+            return Term.fitsSmall(operand.value) ? .small(operand.value) : integerLiteral { $0.integer(operand.value) }
+        case .bigInteger: return bigLiteral(operand)
+        case .atom: return module.atoms[operand.value]
+        case .nil: return .nil
+        case .literal: return module.literals[operand.value]
+        // A size beyond a word: too large for anything it could count.
+        case .overflow: return integerLiteral { shiftLeft($0, .small(1), .small(80)) }
+        default: return .nil
+        }
+    }
+
+    /// An integer of more than 60 bits, in the literal range for good (a compiler writes few of them).
+    private func integerLiteral(_ make: (Ref<Heap>) -> Term) -> Term {
+        var scratch = Heap()
+        var offHeap = OffHeapList()
+        let result = withUnsafeMutablePointer(to: &scratch) { copyToLiterals(make($0), offHeap: &offHeap).term }
+        withUnsafeMutablePointer(to: &scratch) { freeFragments($0) }
+        return result
+    }
+
+    private func bigLiteral(_ operand: Operand) -> Term {
+        let digits = reader.digits(of: operand)
+        return integerLiteral { heap in
+            let context = MatchContext.start(heap, heap.makeBinary(digits))
+            return MatchContext(context).integer(heap, bits: digits.count * 8, flags: BitFlags.signed)
+        }
+    }
+
+    static func floatOffset(_ operand: Operand) -> Int { floatBase + operand.value * 8 }
+
+    /// The Location for the line in force.
+    mutating func locationWord() -> UInt64 {
+        if location == nil {
+            location = module.allocateLocations(1)
+            location?.pointee.function = function
+            location?.pointee.line = UInt32(clamping: line)
+        }
+        return UInt64(UInt(bitPattern: location))
+    }
+
+    /// Appends a `j` operand: a label, or the Location with bit 0 set.
+    mutating func appendFail(_ index: Int) {
+        if value(index) == 0 { code.append(locationWord() | 1) } else { code.reference(value(index)) }
+    }
+
+    mutating func appendWord(_ index: Int) { code.append(word(index)) }
+
+    // MARK: One instruction
+
+    private mutating func decode(_ opcode: Opcode) {
+        switch opcode {
+        case .label: code.place(value(0))
+        case .line:
+            line = value(0)
+            location = nil
+        case .func_info:
+            code.begin(.function_clause)
+            code.append(locationWord())
+            // What follows is the entry label; line information of func_info is not that of the body.
+            entryLabel = -1
+        case .nif_start, .on_load, .int_code_end, .fclearerror, .fcheckerror, .recv_mark, .recv_set: break
+        default:
+            if decodeFused(opcode) || decodeFromTable(opcode) { return }
+            decodeSpecial(opcode)
+        }
+        if opcode == .label, entryLabel == -1 { entryLabel = value(0) }
+    }
+
+    /// The first row of the table whose pattern the operands match.
+    private mutating func decodeFromTable(_ opcode: Opcode) -> Bool {
+        for row in InstructionTable.candidates(opcode) where matches(row.pattern) {
+            emit(row)
+            fuseWithPrevious(row.operation)
+            return true
+        }
+        return false
+    }
+
+    private mutating func matches(_ pattern: [UInt8]) -> Bool {
+        for (index, letter) in pattern.enumerated() {
+            let operand = operand(index)
+            let isMatch =
+                switch letter {
+                case UInt8(ascii: "x"): operand.kind == .x
+                case UInt8(ascii: "y"): operand.kind == .y
+                case UInt8(ascii: "c"): operand.kind != .x && operand.kind != .y
+                case UInt8(ascii: "i"): operand.kind != .x && operand.kind != .y && constant(operand).isImmediate
+                default: true
+                }
+            if !isMatch { return false }
+        }
+        return true
+    }
+
+    private mutating func emit(_ row: Row) {
+        code.begin(row.operation)
+        var packed: UInt64 = 0
+        var shift: UInt64 = 0
+        for (index, letter) in row.pattern.enumerated() {
+            let offset: Int
+            switch letter {
+            case UInt8(ascii: "x"): offset = Self.xOffset(value(index))
+            case UInt8(ascii: "y"): offset = value(index) * 8
+            default: continue
+            }
+            packed |= UInt64(offset) << shift
+            shift += 16
+        }
+        if shift > 0 { code.append(packed) }
+        for (index, letter) in row.pattern.enumerated() {
+            switch letter {
+            case UInt8(ascii: "x"), UInt8(ascii: "y"): continue
+            case UInt8(ascii: "f"): code.reference(value(index))
+            case UInt8(ascii: "j"): appendFail(index)
+            case UInt8(ascii: "u"): code.append(number(row.operation, value(index)))
+            default: appendWord(index)
+            }
+        }
+    }
+
+    /// Tuple tests compare whole header words.
+    private func number(_ operation: Op, _ value: Int) -> UInt64 {
+        switch operation {
+        case .test_arity, .test_arity_x, .is_tagged_tuple, .is_tagged_tuple_x: Header.make(value, Subtag.tuple)
+        default: UInt64(value)
+        }
+    }
+}

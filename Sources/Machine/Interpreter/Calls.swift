@@ -1,0 +1,284 @@
+// Calls.swift: local, external, fun and apply calls. A call takes one reduction; when they are used up the process
+// leaves at the callee's first word with its arguments live.
+//
+// A non-tail call's last operand is the Location of its frame, so that it stands before the return address.
+
+import CMachine
+import Terms
+
+@inline(__always) private func pushReturn(_ m: Registers, _ words: Int) {
+    let e = m.e.pointee - 1
+    e[0] = UInt64(UInt(bitPattern: m.pc.pointee + words))
+    m.e.pointee = e
+}
+
+@inline(__always) private func function(_ m: Registers) -> Ref<Function> {
+    Ref(bitPattern: UInt(m.word(1))).unsafelyUnwrapped
+}
+
+@inline(__always) private func export(_ m: Registers) -> Ref<Export> {
+    Ref(bitPattern: UInt(m.word(1))).unsafelyUnwrapped
+}
+
+@inline(__always) private func deallocate(_ m: Registers) {
+    m.e.pointee = (UnsafeMutableRawPointer(m.e.pointee) + m.int(2)).assumingMemoryBound(to: UInt64.self)
+}
+
+/// Counts the call; false when the slice is over.
+@inline(__always) private func countReduction(_ m: Registers) -> Bool {
+    m.reductions.pointee &-= 1
+    return _fastPath(m.reductions.pointee > 0)
+}
+
+@inline(__always) func op_call(_ m: Registers) -> Bool {
+    guard countReduction(m) else { return false }
+    pushReturn(m, 3)
+    m.pc.pointee = function(m).pointee.entry
+    return true
+}
+
+@inline(__always) func op_call_only(_ m: Registers) -> Bool {
+    guard countReduction(m) else { return false }
+    m.pc.pointee = function(m).pointee.entry
+    return true
+}
+
+@inline(__always) func op_call_last(_ m: Registers) -> Bool {
+    guard countReduction(m) else { return false }
+    deallocate(m)
+    m.pc.pointee = function(m).pointee.entry
+    return true
+}
+
+@inline(__always) func op_call_ext(_ m: Registers) -> Bool {
+    guard countReduction(m) else { return false }
+    pushReturn(m, 3)
+    m.pc.pointee = export(m).pointee.entry
+    return true
+}
+
+@inline(__always) func op_call_ext_only(_ m: Registers) -> Bool {
+    guard countReduction(m) else { return false }
+    m.pc.pointee = export(m).pointee.entry
+    return true
+}
+
+@inline(__always) func op_call_ext_last(_ m: Registers) -> Bool {
+    guard countReduction(m) else { return false }
+    deallocate(m)
+    m.pc.pointee = export(m).pointee.entry
+    return true
+}
+
+private func functionOperand(_ pc: CodePointer) -> Ref<Function> { Ref(bitPattern: UInt(pc[1])).unsafelyUnwrapped }
+func exportOperand(_ pc: CodePointer) -> Ref<Export> { Ref(bitPattern: UInt(pc[1])).unsafelyUnwrapped }
+
+func slow_call(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    c.pushReturn(pc + 3)
+    return slow_call_only(c, pc)
+}
+
+func slow_call_only(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    let function = functionOperand(pc)
+    return c.leaveYielding(at: function.pointee.entry, live: Int(function.pointee.arity))
+}
+
+func slow_call_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    c.e += Int(pc[2]) / 8
+    return slow_call_only(c, pc)
+}
+
+func slow_call_ext(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    c.pushReturn(pc + 3)
+    return slow_call_ext_only(c, pc)
+}
+
+func slow_call_ext_only(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    let export = exportOperand(pc)
+    return c.leaveYielding(at: export.pointee.entry, live: Int(export.pointee.arity))
+}
+
+func slow_call_ext_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    c.e += Int(pc[2]) / 8
+    return slow_call_ext_only(c, pc)
+}
+
+// MARK: - Funs
+
+/// Enters a local fun of the right arity whose module is loaded; the free variables follow the arguments.
+@inline(__always) private func callFun(_ m: Registers, _ fun: Term, _ arity: Int, _ words: Int) -> Bool {
+    guard _fastPath(fun.isBoxed), _fastPath(fun.header & 63 == Subtag.fun &<< 2) else { return false }
+    let object = fun.pointer
+    let kind = object[2]
+    guard _fastPath(kind & 0x10000FF == UInt64(arity)) else { return false }
+    guard let function = fun.funEntry.pointee.function, countReduction(m) else { return false }
+    let free = Int(truncatingIfNeeded: kind &>> 8 & 0xFFFF)
+    var offset = xBase &+ arity &* 8
+    for i in 0..<free {
+        m.setX(offset, Term(raw: object[5 &+ i]))
+        offset &+= 8
+    }
+    pushReturn(m, words)
+    m.pc.pointee = function.pointee.entry
+    return true
+}
+
+@inline(__always) func op_call_fun(_ m: Registers) -> Bool {
+    let arity = m.int(1)
+    return callFun(m, m.x(xBase &+ arity &* 8), arity, 3)
+}
+
+@inline(__always) func op_call_fun2(_ m: Registers) -> Bool {
+    callFun(m, m.source(m.word(2)), m.int(1), 4)
+}
+
+func slow_call_fun(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    let arity = Int(pc[1])
+    return c.enterFun(c.x[arity], arity: arity, returnTo: pc + 3, location: pc[2])
+}
+
+func slow_call_fun2(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    c.enterFun(c.source(pc[2]), arity: Int(pc[1]), returnTo: pc + 4, location: pc[3])
+}
+
+extension UnsafeMutablePointer where Pointee == Context {
+    /// Calls any fun value with the arguments in x(0)...; raises badfun, badarity or continues in the error handler.
+    /// `returnTo` nil: a tail call, the frame is already gone.
+    func enterFun(_ fun: Term, arity: Int, returnTo: CodePointer?, location: UInt64) -> CodePointer {
+        guard fun.isFun else { return raise(heap.tuple(Atoms.badfun, fun), location) }
+        guard fun.funArity == arity else {
+            let arguments = heap.list((0..<arity).map { x[$0] })
+            return raise(heap.tuple(Atoms.badarity, heap.tuple(fun, arguments)), location)
+        }
+        if let returnTo { pushReturn(returnTo) }
+        process.pointee.sliceReductions -= 1
+        if fun.funIsExternal { return enter(fun.funExport.pointee.entry, live: arity) }
+        guard let function = fun.funEntry.pointee.function else { return enterUndefinedFun(fun, arity) }
+        for i in 0..<fun.funFreeCount { x[arity + i] = fun.funFree(i) }
+        return enter(function.pointee.entry, live: arity + fun.funFreeCount)
+    }
+
+    /// Continues at a function's entry, or leaves there when the reductions are used up.
+    func enter(_ entry: CodePointer, live: Int) -> CodePointer {
+        process.pointee.sliceReductions > 0 ? entry : leaveYielding(at: entry, live: live)
+    }
+
+    /// The fun's module is not loaded: error_handler:undefined_lambda(Module, Fun, Arguments).
+    private func enterUndefinedFun(_ fun: Term, _ arity: Int) -> CodePointer {
+        let arguments = heap.list((0..<arity).map { x[$0] })
+        let module = fun.funEntry.pointee.module
+        let handler = Exports.findOrMake(errorHandler(process), Atoms.undefined_lambda, 3)
+        x[0] = module
+        x[1] = fun
+        x[2] = arguments
+        return enter(handler.pointee.entry, live: 3)
+    }
+
+    // MARK: Apply
+
+    /// M:F(x0...) with `arity` arguments already in the x registers.
+    private func enterApply(_ module: Term, _ name: Term, arity: Int, location: UInt64) -> CodePointer {
+        guard module.isAtom, name.isAtom else { return raise(Atoms.badarg, location) }
+        process.pointee.sliceReductions -= 1
+        return enter(Exports.findOrMake(module, name, arity).pointee.entry, live: arity)
+    }
+
+    func applyRegisters(arity: Int, returnTo: CodePointer?, location: UInt64) -> CodePointer {
+        let module = x[arity]
+        let name = x[arity + 1]
+        guard module.isAtom, name.isAtom else { return raise(Atoms.badarg, location) }
+        if let returnTo { pushReturn(returnTo) }
+        return enterApply(module, name, arity: arity, location: location)
+    }
+
+    /// Spreads an argument list into x(0)...; nil if it is improper or longer than 255.
+    func spread(_ list: Term) -> Int? {
+        var rest = list
+        var count = 0
+        while rest.isCons {
+            guard count < 255 else { return nil }
+            x[count] = rest.head
+            rest = rest.tail
+            count += 1
+        }
+        return rest.isNil ? count : nil
+    }
+}
+
+func slow_apply(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    c.applyRegisters(arity: Int(pc[1]), returnTo: pc + 3, location: pc[2])
+}
+
+func slow_apply_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    let arity = Int(pc[1])
+    guard c.x[arity].isAtom, c.x[arity + 1].isAtom else { return c.raise(Atoms.badarg, pc[3]) }
+    c.e += Int(pc[2]) / 8
+    return c.applyRegisters(arity: arity, returnTo: nil, location: pc[3])
+}
+
+/// Entry of erlang:apply/3 as a function: x0 module, x1 function, x2 argument list.
+func slow_apply_3(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    let module = c.x[0]
+    let name = c.x[1]
+    let list = c.x[2]
+    let export = Exports.findOrMake(Atoms.erlang, Atoms.apply, 3)
+    guard module.isAtom, name.isAtom else { return c.raiseFromBif(export, Atoms.badarg) }
+    guard let arity = c.spread(list) else {
+        c.x[0] = module
+        c.x[1] = name
+        c.x[2] = list
+        return c.raiseFromBif(export, isProperList(list) ? Atoms.system_limit : Atoms.badarg)
+    }
+    c.process.pointee.sliceReductions -= 1
+    return c.enter(Exports.findOrMake(module, name, arity).pointee.entry, live: arity)
+}
+
+/// Entry of erlang:apply/2 as a function: x0 fun, x1 argument list.
+func slow_apply_2(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    let fun = c.x[0]
+    let list = c.x[1]
+    guard let arity = c.spread(list) else {
+        c.x[0] = fun
+        c.x[1] = list
+        return c.raiseFromBif(Exports.findOrMake(Atoms.erlang, Atoms.apply, 2), Atoms.badarg)
+    }
+    return c.enterFun(fun, arity: arity, returnTo: nil, location: 0)
+}
+
+func isProperList(_ term: Term) -> Bool {
+    var rest = term
+    while rest.isCons { rest = rest.tail }
+    return rest.isNil
+}
+
+// MARK: - Making funs
+
+/// `make_fun entry destination count source...`; an earlier heap test reserved the words.
+@inline(__always) func op_make_fun(_ m: Registers) {
+    let entry = Ref<FunEntry>(bitPattern: UInt(m.word(1))).unsafelyUnwrapped
+    let count = m.int(3)
+    let object = m.take(Layout.funWords &+ count)
+    object[0] = Header.make(Layout.funWords &- 1 &+ count, Subtag.fun)
+    object[1] = m.word(1)
+    object[2] = UInt64(entry.pointee.arity) | UInt64(truncatingIfNeeded: count) &<< 8
+    object[3] = m.c.pointee.process.pointee.id.raw
+    object[4] = Term.nil.raw
+    for i in 0..<count { object[5 &+ i] = m.source(m.word(4 &+ i)).raw }
+    m.store(m.word(2), .boxed(object))
+    m.next(4 &+ count)
+}
+
+/// Code of OTP 23 and before: free variables in x(0)..., result in x(0); no heap test came before.
+func slow_make_fun2(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    let entry = Ref<FunEntry>(bitPattern: UInt(pc[1])).unsafelyUnwrapped
+    let count = Int(pc[2])
+    let object = c.heap.allocate(Layout.funWords + count)
+    object[0] = Header.make(Layout.funWords - 1 + count, Subtag.fun)
+    object[1] = pc[1]
+    object[2] = UInt64(entry.pointee.arity) | UInt64(count) << 8
+    object[3] = c.process.pointee.id.raw
+    object[4] = Term.nil.raw
+    for i in 0..<count { object[5 + i] = c.x[i].raw }
+    c.x[0] = .boxed(object)
+    return pc + 3
+}

@@ -1,0 +1,133 @@
+// Entries.swift: the first words of functions and exports: lazy decoding, BIFs entered by a call, undefined functions;
+// and call_bif, the call of a BIF that the loader knows.
+
+import CMachine
+import Terms
+
+/// `call_bif export location`: arguments in x(0)..., result in x(0).
+func slow_call_bif(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    let export = exportOperand(pc)
+    let process = c.process
+    process.pointee.location = locationOperand(pc[2])
+    process.pointee.currentBif = export
+    guard let body = export.pointee.bif else { return c.raise(Atoms.undef, pc[2]) }
+    let result = body(process, UnsafePointer(c.x))
+    process.pointee.sliceReductions -= 1
+    if _fastPath(!result.isNone) { return c.finishBif(result, pc + 3) }
+    return c.failBif(export, returnTo: pc + 3)
+}
+
+/// Entry of an export whose function is native: returns to the caller by itself.
+func slow_enter_bif(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    let export = enteredExport(pc)
+    let process = c.process
+    process.pointee.location = nil
+    process.pointee.currentBif = export
+    guard let body = export.pointee.bif else { return c.enterErrorHandler(export) }
+    let result = body(process, UnsafePointer(c.x))
+    if _fastPath(!result.isNone) { return c.finishBif(result, c.popReturn()) }
+    return c.failBif(export, returnTo: nil)
+}
+
+extension UnsafeMutablePointer where Pointee == Context {
+    fileprivate func finishBif(_ result: Term, _ next: CodePointer) -> CodePointer {
+        x[0] = result
+        if _slowPath(process.wantsCollection) || _slowPath(pointee.stress == 1) {
+            guard collect(need: 0, live: 1) else { return leaveExiting() }
+        }
+        return process.pointee.sliceReductions > 0 ? next : leaveYielding(at: next, live: 1)
+    }
+
+    /// The native function raised, or asked for something: a trap or a stop. `returnTo` nil: it was entered by a call.
+    fileprivate func failBif(_ export: Ref<Export>, returnTo: CodePointer?) -> CodePointer {
+        let process = process
+        guard process.pointee.exceptionClass == .small(ExceptionClass.trap) else {
+            return raiseFromBif(export, returning: returnTo == nil)
+        }
+        process.pointee.exceptionClass = .none
+        if let returnTo { pushReturn(returnTo) }
+        let target = process.pointee.trapTarget.unsafelyUnwrapped
+        let count = Int(target.pointee.arity)
+        for i in 0..<count { x[i] = process.trapArgument(i) }
+        guard collectIfWanted(live: count) else { return leaveExiting() }
+        if process.takeParkRequest() { return leaveParked(at: target.pointee.entry, live: count) }
+        return enter(target.pointee.entry, live: count)
+    }
+
+    private func collectIfWanted(live: Int) -> Bool {
+        process.wantsCollection ? collect(need: 0, live: live) : true
+    }
+
+    /// Calls error_handler:undefined_function(Module, Function, Arguments), or what process_flag(error_handler) says.
+    func enterErrorHandler(_ export: Ref<Export>) -> CodePointer {
+        let handler = Exports.findOrMake(errorHandler(process), Atoms.undefined_function, 3)
+        guard handler.pointee.function != nil || handler.pointee.bif != nil else {
+            return raiseFromBif(export, Atoms.undef)
+        }
+        var arguments = Term.nil
+        for i in (0..<Int(export.pointee.arity)).reversed() { arguments = heap.cons(x[i], arguments) }
+        x[0] = export.pointee.module
+        x[1] = export.pointee.name
+        x[2] = arguments
+        return enter(handler.pointee.entry, live: 3)
+    }
+}
+
+/// The export whose `stub` word is at `pc`.
+private func enteredExport(_ pc: CodePointer) -> Ref<Export> {
+    let offset = MemoryLayout<Export>.offset(of: \Export.stub).unsafelyUnwrapped
+    return Ref(bitPattern: UInt(bitPattern: pc) - UInt(offset)).unsafelyUnwrapped
+}
+
+func slow_call_undefined(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    c.enterErrorHandler(enteredExport(pc))
+}
+
+/// First call of a function: decodes it and continues in its code.
+func slow_decode_function(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    let offset = MemoryLayout<Function>.offset(of: \Function.stub).unsafelyUnwrapped
+    let function = Ref<Function>(bitPattern: UInt(bitPattern: pc) - UInt(offset)).unsafelyUnwrapped
+    return decodeFunction(function)
+}
+
+/// The initial function returned.
+func slow_normal_exit(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    c.process.pointee.exceptionClass = .none
+    c.process.pointee.reason = Atoms.normal
+    return c.leaveExiting()
+}
+
+/// erlang:hibernate(Module, Function, Arguments): drops the stack, collects, waits for a message.
+func slow_hibernate_3(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    let module = c.x[0]
+    let name = c.x[1]
+    let list = c.x[2]
+    let export = Exports.findOrMake(Atoms.erlang, Atoms.hibernate, 3)
+    guard module.isAtom, name.isAtom, isProperList(list) else { return c.raiseFromBif(export, Atoms.badarg) }
+    guard let arity = c.spread(list) else {
+        c.x[0] = module
+        c.x[1] = name
+        c.x[2] = list
+        return c.raiseFromBif(export, Atoms.badarg)
+    }
+    let process = c.process
+    c.e = process.pointee.stackEnd
+    c.pushReturn(normalExitAddress)
+    guard process.collect(need: 0, x: c.x, live: arity, major: true) else { return c.leaveExiting() }
+    let entry = Exports.findOrMake(module, name, arity).pointee.entry
+    process.pointee.sliceReductions -= 1
+    guard receiveHibernate(process) else { return c.enter(entry, live: arity) }
+    process.pointee.pc = entry
+    c.saveX(arity)
+    c.pointee.exitReason = ExitReason.waiting
+    return CodePointer(PlacedCode.exit)
+}
+
+/// erlang:yield(): gives up the slice.
+func slow_yield_0(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    c.x[0] = Atoms.true
+    return c.leaveYielding(at: c.popReturn(), live: 1)
+}
+
+/// An exit signal arrived while the process was switched out: raises what the process holds.
+func slow_continue_exception(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { c.leaveExiting() }

@@ -1,0 +1,99 @@
+// Frames.swift: stack frames, heap tests and returns.
+//
+//     stackTop (e) -> y0 y1 ... y(n-1) | return address | caller's y0 ...
+//
+// A heap or frame test that fails collects and tries again: the collector makes the room that was asked for.
+
+import CMachine
+import Terms
+
+@inline(__always) private func allocate(_ m: Registers, heapBytes: Int, zero: Bool) -> Bool {
+    let bytes = m.int(1)
+    guard _fastPath(m.hasRoom(bytes &+ heapBytes)) else { return false }
+    m.e.pointee = (UnsafeMutableRawPointer(m.e.pointee) - bytes).assumingMemoryBound(to: UInt64.self)
+    if zero {
+        for i in 0..<(bytes &>> 3) { m.e.pointee[i] = Term.nil.raw }
+    }
+    return true
+}
+
+@inline(__always) func op_allocate(_ m: Registers) -> Bool {
+    guard allocate(m, heapBytes: 0, zero: false) else { return false }
+    m.next(3)
+    return true
+}
+
+@inline(__always) func op_allocate_zero(_ m: Registers) -> Bool {
+    guard allocate(m, heapBytes: 0, zero: true) else { return false }
+    m.next(3)
+    return true
+}
+
+@inline(__always) func op_allocate_heap(_ m: Registers) -> Bool {
+    guard allocate(m, heapBytes: m.int(2), zero: false) else { return false }
+    m.next(4)
+    return true
+}
+
+@inline(__always) func op_allocate_heap_zero(_ m: Registers) -> Bool {
+    guard allocate(m, heapBytes: m.int(2), zero: true) else { return false }
+    m.next(4)
+    return true
+}
+
+@inline(__always) func op_test_heap(_ m: Registers) -> Bool {
+    guard _fastPath(m.hasRoom(m.int(1))) else { return false }
+    m.next(3)
+    return true
+}
+
+private func collectAndRetry(_ c: Ref<Context>, _ pc: CodePointer, bytes: UInt64, live: UInt64) -> CodePointer {
+    c.collect(need: Int(bytes) / 8, live: Int(live)) ? pc : c.leaveExiting()
+}
+
+func slow_allocate(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    collectAndRetry(c, pc, bytes: pc[1], live: pc[2])
+}
+
+func slow_allocate_zero(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    collectAndRetry(c, pc, bytes: pc[1], live: pc[2])
+}
+
+func slow_allocate_heap(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    collectAndRetry(c, pc, bytes: pc[1] + pc[2], live: pc[3])
+}
+
+func slow_allocate_heap_zero(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    collectAndRetry(c, pc, bytes: pc[1] + pc[2], live: pc[3])
+}
+
+func slow_test_heap(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    collectAndRetry(c, pc, bytes: pc[1], live: pc[2])
+}
+
+/// `collect words live`: placed before every heap test when the VM runs with --gc-stress.
+func slow_collect(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    c.collect(need: Int(pc[1]), live: Int(pc[2])) ? pc + 3 : c.leaveExiting()
+}
+
+@inline(__always) func op_deallocate(_ m: Registers) {
+    m.e.pointee = (UnsafeMutableRawPointer(m.e.pointee) + m.int(1)).assumingMemoryBound(to: UInt64.self)
+    m.next(2)
+}
+
+@inline(__always) func op_trim(_ m: Registers) {
+    m.e.pointee = (UnsafeMutableRawPointer(m.e.pointee) + m.int(1)).assumingMemoryBound(to: UInt64.self)
+    m.next(2)
+}
+
+@inline(__always) func op_return(_ m: Registers) {
+    let e = m.e.pointee
+    m.pc.pointee = codePointer(e[0])
+    m.e.pointee = e + 1
+}
+
+@inline(__always) func op_deallocate_return(_ m: Registers) {
+    let e = (UnsafeMutableRawPointer(m.e.pointee) + m.int(1)).assumingMemoryBound(to: UInt64.self)
+    m.pc.pointee = codePointer(e[0])
+    m.e.pointee = e + 1
+}

@@ -1,1 +1,0 @@
-// The instruction handlers follow.

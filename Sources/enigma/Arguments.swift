@@ -1,0 +1,195 @@
+// Arguments.swift: the command line, treated as erlexec treats erl's: flags from the environment, -args_file, what the
+// launcher handles itself, and emulator flags in front of the first `--`. Source: erl(1) and init(3) of OTP 25.
+
+import Glibc
+
+/// What a command line comes to.
+struct LaunchPlan {
+    /// `+` flags, each as its letters (without the sign) and value.
+    var emulator: [(flag: String, value: String?)] = []
+    /// Everything for the init process, as the emulator would pass it.
+    var initArguments: [String] = []
+    var options = VMOptions()
+    var isDetached = false
+    var environment: [(String, String)] = []
+    /// Print the version and stop.
+    var printsVersion = false
+}
+
+/// Enigma's own long options.
+struct VMOptions {
+    var usesJIT = true
+    var stressesCollector = false
+}
+
+struct UsageError: Error { let text: String }
+
+/// Emulator flags whose value may be the next word.
+private let flagsWithValue: Set<String> = [
+    "a", "A", "C", "e", "i", "n", "P", "Q", "t", "T", "R", "W", "K", "S", "SP", "SDcpu", "SDPcpu", "SDio", "c",
+]
+private let prefixesWithValue: [Character] = ["h", "M", "r", "p", "z", "s", "I"]
+
+struct CommandLineReader {
+    private var words: [String]
+    private var plan = LaunchPlan()
+    private var user: [String] = []
+    private let root: String
+    private let binaries: String
+    private let program: String
+
+    init(_ arguments: [String], root: String, binaries: String, program: String) throws(UsageError) {
+        self.root = root
+        self.binaries = binaries
+        self.program = program
+        let major = Self.variable("ERL_OTP25_FLAGS") + Self.variable("ERL_AFLAGS")
+        words = major + arguments + ["--"] + Self.variable("ERL_FLAGS") + Self.variable("ERL_ZFLAGS")
+    }
+
+    /// The blank-separated words of an environment variable; quotes as in an -args_file.
+    private static func variable(_ name: String) -> [String] {
+        guard let value = getenv(name) else { return [] }
+        return splitWords(String(cString: value))
+    }
+
+    mutating func run() throws(UsageError) -> LaunchPlan {
+        var index = 0
+        while index < words.count {
+            index = try read(index)
+        }
+        if user.last == "--" { user.removeLast() }
+        let home = getenv("HOME").map { String(cString: $0) } ?? "/"
+        plan.initArguments =
+            ["-root", root, "-bindir", binaries, "-progname", program, "--", "-home", home, "--"] + user
+        return plan
+    }
+
+    private func next(_ index: Int) throws(UsageError) -> String {
+        guard index + 1 < words.count else { throw UsageError(text: "Missing argument for \(words[index])") }
+        return words[index + 1]
+    }
+
+    /// Handles the word at `index`; answers the next index.
+    private mutating func read(_ index: Int) throws(UsageError) -> Int {
+        let word = words[index]
+        if word.hasPrefix("--"), word.count > 2, readOwnOption(word) { return index + 1 }
+        if word.hasPrefix("+"), word.count > 1 { return try readEmulatorFlag(index) }
+        switch word {
+        case "-extra":
+            user += words[index...].filter { $0 != "--" || true }
+            if user.last == "--", words.count > 0 { user.removeLast() }
+            return words.count
+        case "-args_file":
+            let path = try next(index)
+            guard let text = readFile(path) else {
+                throw UsageError(text: "Couldn't open arguments file: \(path)")
+            }
+            words.replaceSubrange(index...(index + 1), with: splitWords(text))
+            return index
+        case "-env":
+            guard index + 2 < words.count else { throw UsageError(text: "Missing argument for -env") }
+            plan.environment.append((words[index + 1], words[index + 2]))
+            return index + 3
+        case "-detached":
+            plan.isDetached = true
+            user += ["-noshell", "-noinput"]
+        case "-noinput": user += ["-noshell", "-noinput"]
+        case "-version": plan.printsVersion = true
+        case "-emu_type", "-emu_flavor", "-epmd", "-start_epmd":
+            _ = try next(index)
+            return index + 2
+        case "-no_epmd", "-smp", "-keep_window", "-nohup": break
+        case "-boot", "-config", "-mode":
+            user += [word, try next(index)]
+            return index + 2
+        case "-make": user += ["-noshell", "-noinput", "-s", "make", "all"]
+        case "-compile": user += ["-noshell", "-noinput", "-s", "c", "erlangrc"]
+        default: user.append(word)
+        }
+        return index + 1
+    }
+
+    private mutating func readOwnOption(_ word: String) -> Bool {
+        switch word {
+        case "--no-jit": plan.options.usesJIT = false
+        case "--gc-stress": plan.options.stressesCollector = true
+        default: return false
+        }
+        return true
+    }
+
+    private mutating func readEmulatorFlag(_ index: Int) throws(UsageError) -> Int {
+        let flag = String(words[index].dropFirst())
+        guard let letter = flag.first else { return index + 1 }
+        if letter == "V" {
+            plan.printsVersion = true
+            return index + 1
+        }
+        if flagsWithValue.contains(flag) || flag.count <= 5 && prefixesWithValue.contains(letter) && needsValue(flag) {
+            plan.emulator.append((flag, try next(index)))
+            return index + 2
+        }
+        guard "aABcCdeFfhiIJKlLMnpPQRrsStTvWxzD".contains(letter) else {
+            throw UsageError(text: "\(flag): unknown flag")
+        }
+        plan.emulator.append((flag, nil))
+        return index + 1
+    }
+
+    /// Flags such as +hms and +sbwt take the next word; +sbtu has its value glued on.
+    private func needsValue(_ flag: String) -> Bool {
+        let complete: Set<String> = [
+            "hms", "hmbs", "hmax", "hmaxk", "hmaxel", "hpds", "hmqd", "rg", "zdbbl", "zdntgc", "zebwt", "sbt", "sbwt",
+            "sbwtdcpu", "sbwtdio", "scl", "sct", "secio", "sfwi", "spp", "srct", "sss", "sssdcpu", "sssdio", "stbt",
+            "sub", "swct", "sws", "swt", "swtdcpu", "swtdio", "IOp", "IOt", "IOPp", "IOPt", "IOs", "pc",
+        ]
+        return complete.contains(flag)
+    }
+}
+
+func readFile(_ path: String) -> String? {
+    let descriptor = open(path, O_RDONLY)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 16384)
+    while true {
+        let count = Glibc.read(descriptor, &buffer, buffer.count)
+        if count <= 0 { break }
+        bytes += buffer[0..<count]
+    }
+    return String(decoding: bytes, as: UTF8.self)
+}
+
+/// Blank-separated words with '...' and "..." quotes, `\` escapes and `#` comments to the end of the line.
+func splitWords(_ text: String) -> [String] {
+    var words: [String] = []
+    var word: String?
+    var quote: Character?
+    var isEscaped = false
+    var isComment = false
+    for character in text {
+        if isComment {
+            isComment = character != "\n"
+        } else if isEscaped {
+            word = (word ?? "") + String(character)
+            isEscaped = false
+        } else if character == "\\", quote != "'" {
+            isEscaped = true
+        } else if let open = quote {
+            if character == open { quote = nil } else { word = (word ?? "") + String(character) }
+        } else if character == "'" || character == "\"" {
+            quote = character
+            word = word ?? ""
+        } else if character == "#", word == nil {
+            isComment = true
+        } else if character.isWhitespace {
+            if let finished = word { words.append(finished) }
+            word = nil
+        } else {
+            word = (word ?? "") + String(character)
+        }
+    }
+    if let finished = word { words.append(finished) }
+    return words
+}
