@@ -96,7 +96,9 @@ func compareFlat(_ a: Term, _ b: Term, _ exact: Bool) -> Int? {
         return size != sizeB ? order(size, sizeB) : size == 0 ? 0 : nil
     case 8: return 0
     case 9: return nil
-    default: return compareBitstrings(a, b)
+    default:
+        let result = Bits.compare(Bits(a), Bits(b))
+        return result < 0 ? -1 : result > 0 ? 1 : 0
     }
 }
 

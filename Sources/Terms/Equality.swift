@@ -70,7 +70,7 @@ private enum FlatEquality { case equal, unequal, nested }
         return !exact && Header.subtag(headerB) == Subtag.float && compare(integer: a, float: b.floatValue) == 0
             ? .equal : .unequal
     case Subtag.refcBinary, Subtag.heapBinary, Subtag.subBinary:
-        return b.isBitstring && bitstringsAreEqual(a, b) ? .equal : .unequal
+        return b.isBitstring && Bits.equal(Bits(a), Bits(b)) ? .equal : .unequal
     case Subtag.fun:
         guard Header.subtag(headerB) == Subtag.fun, headerA == headerB else { return .unequal }
         if a.pointer[1] == b.pointer[1], a.funIsExternal == b.funIsExternal {
