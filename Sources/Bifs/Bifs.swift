@@ -16,6 +16,10 @@ private let tables: [[Bif]] = [
     atomBifs,
     hashBifs,
     debugBifs,
+    operatorBifs,
+    typeTestBifs,
+    numberBifs,
+    mathBifs,
 ]
 
 /// Rows of this target's native functions; each file adds its own table.

@@ -122,6 +122,7 @@ public let atomList = """
     closure
     cmp_term
     command
+    compact
     compare_exchange
     compile
     compile_pattern
@@ -158,6 +159,7 @@ public let atomList = """
     date
     debug_hash_fixed_number_of_locks
     decentralized_counters
+    decimals
     decode_ber_tlv_raw
     decode_packet
     decode_unsigned
@@ -621,6 +623,7 @@ public let atomList = """
     nil
     no_aux_work_threads
     no_float
+    no_integer
     no_reuse
     nocatch
     noconnect
@@ -635,6 +638,7 @@ public let atomList = """
     nosuspend
     not
     notEqual=/=
+    not_a_list
     not_found
     not_loaded
     not_owner
@@ -775,6 +779,7 @@ public let atomList = """
     same
     scheduler
     scheduler_wall_time
+    scientific
     scope
     second
     seconds
