@@ -41,5 +41,7 @@ let package = Package(
             swiftSettings: common, linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
         .testTarget(name: "TermsTests", dependencies: ["Terms", "CMachine"], swiftSettings: common),
         .testTarget(name: "BeamFileTests", dependencies: ["BeamFile"], swiftSettings: common),
+        .testTarget(
+            name: "MachineTests", dependencies: ["BeamFile", "CMachine", "Machine", "Terms"], swiftSettings: common),
     ]
 )

@@ -3,7 +3,8 @@
 /// Where the known chunks of a file are. Views the bytes it was made from, which must outlive it.
 public struct BeamContainer {
     public enum Chunk: Int, CaseIterable, Sendable {
-        case atoms, code, strings, imports, exports, lambdas, literals, attributes, compileInfo, lines, types, meta, oldAtoms
+        case atoms, code, strings, imports, exports, lambdas, literals
+        case attributes, compileInfo, lines, types, meta, oldAtoms
     }
 
     private static func id(_ text: StaticString) -> UInt32 {

@@ -67,6 +67,8 @@ public struct CodeIndex: Sendable {
 /// The pass itself.
 private struct Checker {
     let file: BeamFile
+    let table = shapes
+    let labelCount: Int
     /// Index of the atom `string`, or 0: names the segment of bs_create_bin whose text is in the string table.
     let stringAtom: Int
     let atomCount: Int
@@ -82,6 +84,7 @@ private struct Checker {
 
     init(_ file: BeamFile) {
         self.file = file
+        labelCount = file.labelCount
         stringAtom = file.atoms.firstIndex { $0.elementsEqual("string".utf8) } ?? 0
         atomCount = file.atoms.count
         importCount = file.imports.count
@@ -136,6 +139,7 @@ private struct Checker {
             default: break
             }
             guard !index.functions.isEmpty else { throw LoadError(.badFunction, at: reader.start) }
+            guard runStart >= 0 else { continue }
             for (label, offset) in runLabels { place(label, offset, &index) }
             runLabels.removeAll(keepingCapacity: true)
             runStart = -1
@@ -182,7 +186,7 @@ private struct Checker {
     // MARK: Operands
 
     private mutating func checkOperands(_ opcode: Opcode, _ reader: borrowing InstructionReader) throws(LoadError) {
-        let shape = shapes[Int(opcode.rawValue)]
+        let shape = table[Int(opcode.rawValue)]
         let operands = reader.operands
         for position in 0..<shape.fixed {
             try check(operands[position], shape.letters[position], reader.start)
@@ -202,7 +206,9 @@ private struct Checker {
         }
         switch opcode {
         case .bs_put_string: try checkString(operands[1], operands[0].value, reader.start)
-        case .bs_match_string: try checkString(operands[3], operands[2].value / 8 + (operands[2].value % 8 == 0 ? 0 : 1), reader.start)
+        case .bs_match_string:
+            let bits = operands[2].value
+            try checkString(operands[3], bits / 8 + (bits % 8 == 0 ? 0 : 1), reader.start)
         case .bs_create_bin:
             let count = operands[5].value
             for segment in stride(from: 6, to: 6 + count, by: 6) where operands[segment].value == stringAtom {
@@ -238,7 +244,7 @@ private struct Checker {
         case UInt8(ascii: "E"): try checkLabel(operand, 1, at, mustBeEntry: true)
         case UInt8(ascii: "t"): try checkIndex(operand, lineCount, at)
         case UInt8(ascii: "l"):
-            try checkIndex(operand, file.labelCount, at)
+            try checkIndex(operand, labelCount, at)
             try require(operand.value > 0, .badLabel, at)
         case UInt8(ascii: "A"): try checkIndex(operand, 256, at)
         case UInt8(ascii: "w"), UInt8(ascii: "m"): try checkIndex(operand, 1025, at)
@@ -280,7 +286,7 @@ private struct Checker {
         _ operand: Operand, _ lowest: Int, _ at: Int, mustBeEntry: Bool = false
     ) throws(LoadError) {
         try require(operand.kind == .label, .badOperand, at)
-        try require(operand.value >= lowest && operand.value < file.labelCount, .badLabel, at)
+        try require(operand.value >= lowest && operand.value < labelCount, .badLabel, at)
         if operand.value > 0 { references.append(UInt32(operand.value) | (mustBeEntry ? 1 << 31 : 0)) }
     }
 

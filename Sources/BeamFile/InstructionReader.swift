@@ -50,6 +50,7 @@ struct Shape {
     /// 0: no list operand.
     var pattern: Int
     var isCurrent: Bool
+    var opcode: Opcode
     var arity: Int { pattern == 0 ? fixed : fixed + 1 }
 }
 
@@ -57,13 +58,14 @@ struct Shape {
 nonisolated(unsafe) let shapes: UnsafePointer<Shape> = {
     let table = UnsafeMutablePointer<Shape>.allocate(capacity: 256)
     let empty: StaticString = ""
-    table.initialize(repeating: Shape(letters: empty.utf8Start, fixed: 0, pattern: 0, isCurrent: false), count: 256)
+    let unknown = Shape(letters: empty.utf8Start, fixed: 0, pattern: 0, isCurrent: false, opcode: .label)
+    table.initialize(repeating: unknown, count: 256)
     for (opcode, letters) in operandKinds {
         var fixed = 0
         while fixed < letters.utf8CodeUnitCount, letters.utf8Start[fixed] != UInt8(ascii: "[") { fixed += 1 }
         table[Int(opcode.rawValue)] = Shape(
             letters: letters.utf8Start, fixed: fixed, pattern: max(0, letters.utf8CodeUnitCount - fixed - 1),
-            isCurrent: true)
+            isCurrent: true, opcode: opcode)
     }
     return UnsafePointer(table)
 }()
@@ -107,7 +109,7 @@ public struct InstructionReader: ~Copyable {
         start = position
         let number = bytes[position]
         let shape = table[Int(number)]
-        guard shape.isCurrent, let opcode = Opcode(rawValue: number) else {
+        guard shape.isCurrent else {
             let known = number >= 1 && number <= Opcode.highest
             throw LoadError(known ? .obsoleteOpcode : .badOpcode, at: start)
         }
@@ -115,7 +117,7 @@ public struct InstructionReader: ~Copyable {
         count = 0
         for _ in 0..<shape.fixed { try readOperand() }
         if shape.pattern > 0 { try readList() }
-        return opcode
+        return shape.opcode
     }
 
     /// Bytes of a big integer operand: two's complement, big-endian.
@@ -243,7 +245,7 @@ public struct InstructionReader: ~Copyable {
         for _ in 0..<parts {
             let kind = try readUnsigned()
             let amount = try readUnsigned()
-            guard amount <= 0xFFFF || (kind == 0 && amount <= 0xFFF_FFFF) else { throw LoadError(.badNumber, at: start) }
+            guard amount <= (kind == 0 ? 0xFFF_FFFF : 0xFFFF) else { throw LoadError(.badNumber, at: start) }
             switch kind {
             case 0: amounts.0 = amount
             case 1: amounts.1 = amount

@@ -64,14 +64,15 @@ private func failure(_ bytes: [UInt8]) -> LoadError.Reason? {
 @Test func listsModuleHasItsFunctions() throws {
     let path = try #require(beams(of: "stdlib").first { $0.hasSuffix("/lists.beam") })
     let bytes = try #require(readFile(path))
-    try bytes.withUnsafeBytes { raw in
+    try bytes.withUnsafeBytes { (raw: UnsafeRawBufferPointer) throws in
         let file = try BeamFile(raw)
         let index = try CodeIndex(file)
         #expect(String(decoding: file.atoms[1], as: UTF8.self) == "lists")
         #expect(file.exports.contains { file.atoms[$0.function].elementsEqual("keyfind".utf8) && $0.arity == 3 })
         for function in index.functions {
             var reader = InstructionReader(file.code, from: function.start, to: function.end)
-            #expect(try reader.next() == .label)
+            let opcode = try reader.next()
+            #expect(opcode == .label)
             #expect(reader.operands[0].value == function.infoLabel)
             while try reader.next() != nil {}
         }
@@ -82,7 +83,7 @@ private func failure(_ bytes: [UInt8]) -> LoadError.Reason? {
 @Test func digestMatchesRFC() {
     for (text, expected) in [
         ("", "d41d8cd98f00b204e9800998ecf8427e"), ("abc", "900150983cd24fb0d6963f7d28e17f72"),
-        ("12345678901234567890123456789012345678901234567890123456789012345678901234567890", "57edf4a22be3c955ac49da2e2107b67a"),
+        (String(repeating: "1234567890", count: 8), "57edf4a22be3c955ac49da2e2107b67a"),
     ] {
         var digest = MD5()
         for byte in text.utf8 { withUnsafeBytes(of: byte) { digest.update($0) } }
@@ -98,7 +99,7 @@ private func failure(_ bytes: [UInt8]) -> LoadError.Reason? {
     #expect(failure(Array("FOR1\0\0\u{1}\0BEAM".utf8)) == .truncated)
 }
 
-/// Every truncation and a few thousand single-byte changes: an answer, never a trap.
+/// Every truncation and a thousand single-byte changes: an answer, never a trap.
 @Test func damagedFilesDoNotTrap() throws {
     let path = try #require(beams(of: "stdlib").first { $0.hasSuffix("/queue.beam") })
     let bytes = try #require(readFile(path))
@@ -116,12 +117,12 @@ private func failure(_ bytes: [UInt8]) -> LoadError.Reason? {
         return Int(state >> 33) % limit
     }
     var accepted = 0
-    for _ in 0..<3000 {
+    for _ in 0..<1000 {
         var changed = bytes
         changed[random(bytes.count)] = UInt8(truncatingIfNeeded: random(256))
         if failure(changed) == nil { accepted += 1 }
     }
-    #expect(accepted < 3000)
+    #expect(accepted < 1000)
 }
 
 @Test func compactNumbersDecode() throws {
@@ -131,17 +132,19 @@ private func failure(_ bytes: [UInt8]) -> LoadError.Reason? {
         ([0xD9, 0x80, 0, 0, 0, 0, 0, 0, 0], Int.min),
     ]
     for (encoded, value) in cases {
-        try ([64] + encoded + [0x03]).withUnsafeBytes { code in
+        try ([64] + encoded + [0x03]).withUnsafeBytes { (code: UnsafeRawBufferPointer) throws in
             var reader = InstructionReader(code, from: 0, to: code.count)
-            #expect(try reader.next() == .move)
+            let opcode = try reader.next()
+            #expect(opcode == .move)
             #expect(reader.operands[0].kind == .integer)
             #expect(reader.operands[0].value == value)
             #expect(reader.operands[1].kind == .x)
         }
     }
-    try ([64, 0xF9, 0x00] + [UInt8](repeating: 7, count: 9) + [0x03]).withUnsafeBytes { code in
+    try ([64, 0xF9, 0x00] + [UInt8](repeating: 7, count: 9) + [0x03]).withUnsafeBytes { (code: UnsafeRawBufferPointer) throws in
         var reader = InstructionReader(code, from: 0, to: code.count)
-        #expect(try reader.next() == .move)
+        let opcode = try reader.next()
+        #expect(opcode == .move)
         #expect(reader.operands[0].kind == .bigInteger)
         #expect(reader.digits(of: reader.operands[0]).elementsEqual([UInt8](repeating: 7, count: 9)))
     }

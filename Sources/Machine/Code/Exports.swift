@@ -16,8 +16,8 @@ public import Terms
 }
 
 public enum Exports {
-    /// Address of the open-addressed table: [0] is the mask, then exports. Replaced as a whole when it grows; old tables
-    /// stay readable. Release store under `lock`.
+    /// Address of the open-addressed table: [0] is the mask, then exports. Replaced as a whole when it grows; old
+    /// tables stay readable. Release store under `lock`.
     nonisolated(unsafe) private static var table: UInt64 = 0
     nonisolated(unsafe) private static var lock = Lock()
     /// Under `lock`: blocks the exports are carved from.

@@ -45,7 +45,7 @@ public enum FunEntries {
         entry.pointee.oldUniq = oldUniq
         entry.pointee.arity = UInt32(arity)
         entry.pointee.freeCount = UInt32(freeCount)
-        withUnsafeMutableBytes(of: &entry.pointee.uniq) { $0.copyMemory(from: UnsafeRawBufferPointer(start: uniq, count: 16)) }
+        memcpy(UnsafeMutablePointer(mutating: entry.uniqBytes), uniq, 16)
         place(entry)
         count += 1
         return entry

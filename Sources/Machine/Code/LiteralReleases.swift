@@ -24,8 +24,8 @@ public enum LiteralReleases {
     /// Sends `copy_literals` to the process erts_literal_area_collector. Filled at boot; until then areas just wait.
     nonisolated(unsafe) public static var wakeCollector: (@convention(thin) () -> Void)?
 
-    /// Sends a copy request on behalf of the collector to a process: arguments are the collector, the receiver's pid and
-    /// the request's identity `{Area, How, Pid}`. Filled at boot.
+    /// Sends a copy request on behalf of the collector to a process: arguments are the collector, the receiver's pid
+    /// and the request's identity `{Area, How, Pid}`. Filled at boot.
     nonisolated(unsafe) public static var sendCopyRequest: (@convention(thin) (Ref<Process>, Term, Term) -> Void)?
 
     static func add(_ area: LiteralArea) {

@@ -197,8 +197,8 @@ public final class LoadedModule: @unchecked Sendable {
 
     /// Makes calls of `function` continue at `entry`, through its export and its fun entries too.
     public func setEntry(_ function: Ref<Function>, _ entry: CodePointer) {
-        vm_store_pointer(
-            UnsafeMutableRawPointer(function) + MemoryLayout<Function>.offset(of: \Function.entry).unsafelyUnwrapped, entry)
+        let offset = MemoryLayout<Function>.offset(of: \Function.entry).unsafelyUnwrapped
+        vm_store_pointer(UnsafeMutableRawPointer(function) + offset, entry)
         guard let export = exportOf[Int(function.pointee.index)] else { return }
         // Only while the export leads to this function: a newer generation may have taken its place.
         withExportsLocked {

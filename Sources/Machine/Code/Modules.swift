@@ -62,7 +62,9 @@ public enum Modules {
     /// Bytes taken by all code.
     public static func byteCount() -> Int {
         withExportsLocked {
-            table.values.reduce(0) { $0 + ($1.current?.byteCount ?? 0) + ($1.old?.byteCount ?? 0) + ($1.pending?.byteCount ?? 0) }
+            table.values.reduce(0) { total, entry in
+                [entry.current, entry.old, entry.pending].reduce(total) { $0 + ($1?.byteCount ?? 0) }
+            }
         }
     }
 

@@ -7,16 +7,15 @@ import Terms
 
 enum PreparedCode {
     /// Its address says that a magic reference is one of ours.
-    nonisolated(unsafe) private static let kind = UnsafeRawPointer(UnsafeMutableRawPointer.allocate(byteCount: 1, alignment: 1))
+    nonisolated(unsafe) private static let kind = UnsafeRawPointer(malloc(1).unsafelyUnwrapped)
 
     static func make(_ process: Ref<Process>, _ module: LoadedModule) -> Term {
-        guard let memory = calloc(1, MemoryLayout<MagicBinary>.size) else { outOfMemory(MemoryLayout<MagicBinary>.size) }
+        let size = MemoryLayout<MagicBinary>.size
+        guard let memory = calloc(1, size) else { outOfMemory(size) }
         let magic = memory.assumingMemoryBound(to: MagicBinary.self)
         magic.pointee.head.references = 1
         magic.pointee.head.flags = UInt64(binaryIsMagic)
-        // The address tells it from every other live magic reference; the first word from ordinary ones.
-        let address = UInt64(UInt(bitPattern: magic))
-        magic.pointee.numbers = (0x3FFFF | (address >> 32 | 0xC0DE_0000) << 32, address & 0xFFFF_FFFF)
+        magic.pointee.numbers = nextReferenceNumbers()
         magic.pointee.kind = kind
         magic.pointee.data = UnsafeMutableRawPointer(Unmanaged.passRetained(module).toOpaque())
         magic.pointee.destroy = { magic in
