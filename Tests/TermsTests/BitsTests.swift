@@ -15,7 +15,7 @@ private func bits(of term: Term) -> Model {
 }
 
 private func withHeap(_ body: (Ref<Heap>) -> Void) {
-    AtomTable.boot()
+    bootTerms()
     let heap = Ref<Heap>.allocate(capacity: 1)
     heap.initialize(to: Heap())
     body(heap)

@@ -10,6 +10,7 @@ let debugBifs: [Bif] = [
     Bif("erts_debug", "size_shared", 1, erts_debug_size_shared_1),
     Bif("erts_debug", "map_info", 1, erts_debug_map_info_1),
     Bif("erts_internal", "term_type", 1, erts_internal_term_type_1),
+    Bif("erts_internal", "cmp_term", 2, erts_internal_cmp_term_2),
 ]
 
 func erts_debug_same_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
@@ -22,6 +23,11 @@ func erts_debug_flat_size_1(_ process: Ref<Process>, _ arguments: Arguments) -> 
 
 func erts_debug_size_shared_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     .small(sharedSize(arguments[0]))
+}
+
+/// -1, 0 or 1: the order of map keys.
+func erts_internal_cmp_term_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    .small(compareExact(arguments[0], arguments[1]).signum())
 }
 
 /// The name of the representation of a term.
