@@ -1,4 +1,4 @@
-// Arithmetic.swift: from the result of an arithmetic function (Terms/Arithmetic.swift) to what a BIF returns.
+// ArithmeticResult.swift: from the result of an arithmetic function (Terms/Arithmetic.swift) to what a BIF returns.
 
 public import CMachine
 public import Terms
