@@ -332,7 +332,7 @@ extension UnsafeMutablePointer where Pointee == Table {
 
     // MARK: Fixation
 
-    private func rememberDeletion(_ hash: UInt32, _ stripe: Ref<Stripe>) {
+    func rememberDeletion(_ hash: UInt32, _ stripe: Ref<Stripe>) {
         let deletion = Ref<Deletion>.allocate(capacity: 1)
         deletion.initialize(to: Deletion(next: stripe.pointee.deletions, hash: hash))
         stripe.pointee.deletions = deletion

@@ -28,6 +28,8 @@ struct MatchRunner {
     var arguments: UnsafePointer<Term>?
     var arity = 0
     var outcome = MatchOutcome()
+    /// The table object that is matched, if it is one: it is copied faster than other terms.
+    var object: TableObject?
 
     init(_ program: Ref<MatchProgram>, _ process: Ref<Process>, copies: Bool) {
         self.program = program
@@ -157,7 +159,7 @@ struct MatchRunner {
                 push(variable(code[pc &+ 1], copying: inBody && copies, heap).raw, &sp)
                 pc &+= 2
             case MatchOp.whole:
-                push(copies ? copyOut(term, to: heap).raw : term.raw, &sp)
+                push(whole(term, heap).raw, &sp)
                 pc &+= 1
             case MatchOp.argumentList:
                 push(argumentList().raw, &sp)
@@ -245,6 +247,12 @@ struct MatchRunner {
         place[0] = copy.raw
         place[1] = 1
         return copy
+    }
+
+    @inline(__always) private func whole(_ term: Term, _ heap: Ref<Heap>) -> Term {
+        guard copies else { return term }
+        if let object { return object.copy(to: heap) }
+        return copyOut(term, to: heap)
     }
 
     private func makeTuple(_ size: Int, _ sp: inout Int, _ heap: Ref<Heap>) {

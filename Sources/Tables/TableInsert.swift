@@ -64,12 +64,36 @@ private func insertList(_ process: Ref<Process>, _ arguments: Arguments, _ onlyN
             list = list.tail
         }
     }
+    if table.pointee.flags & TableFlags.bag != 0 || count > longList {
+        putReversed(arguments[1], count, table)
+        return Atoms.true
+    }
     list = arguments[1]
     while list.isCons {
         _ = put(list.head, table, false)
         list = list.tail
     }
     return Atoms.true
+}
+
+/// Lists of which OTP 25 first makes a chain of all objects and then inserts them from its end. Programs see that in the
+/// order of the objects of one key.
+private let longList = 32_000
+
+private func putReversed(_ objects: Term, _ count: Int, _ table: Ref<Table>) {
+    let terms = UnsafeMutablePointer<Term>.allocate(capacity: count)
+    defer { terms.deallocate() }
+    var list = objects
+    var index = 0
+    while list.isCons {
+        terms[index] = list.head
+        index += 1
+        list = list.tail
+    }
+    while index > 0 {
+        index -= 1
+        _ = put(terms[index], table, false)
+    }
 }
 
 extension UnsafeMutablePointer where Pointee == Table {

@@ -3,4 +3,4 @@
 public import Machine
 
 /// Rows of this target's native functions; each file adds its own table.
-public let tablesTable: [Bif] = tableLifeBifs + tableLookupBifs + tableInsertBifs + tableUpdateBifs + tableInfoBifs + matchSpecBifs
+public let tablesTable: [Bif] = tableLifeBifs + tableLookupBifs + tableInsertBifs + tableUpdateBifs + tableInfoBifs + tableSelectBifs + matchSpecBifs
