@@ -3,6 +3,7 @@
 
 #include <linux/futex.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,4 +31,15 @@ void vm_unlock_slow(Lock *lock) { vm_futex_wake(&lock->state, 1); }
 void vm_tune_allocator(void) {
     mallopt(M_MMAP_THRESHOLD, 256 << 20);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
+
+int vm_start_thread(void *(*body)(void *), void *argument, size_t stackSize) {
+    pthread_t thread;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, stackSize);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    int result = pthread_create(&thread, &attributes, body, argument);
+    pthread_attr_destroy(&attributes);
+    return result;
 }

@@ -71,6 +71,10 @@ public let atomList = """
     big
     bignum
     bin_is_7bit
+    bin_old_vheap_block_size
+    bin_old_vheap_size
+    bin_vheap_block_size
+    bin_vheap_size
     binary
     binary_part
     binary_to_atom
@@ -116,6 +120,7 @@ public let atomList = """
     cipher_algorithms
     cipher_info_nif
     clearStash_nif
+    clock_service
     close
     close_nif
     closed
@@ -154,6 +159,7 @@ public let atomList = """
     cur
     current_function
     current_location
+    current_stacktrace
     curve_algorithms
     data
     date
@@ -292,6 +298,7 @@ public let atomList = """
     exit
     exit_signal
     exit_status
+    exited
     exiting
     exp
     explicit_unalias
@@ -359,6 +366,7 @@ public let atomList = """
     getenv
     getpid
     give_away
+    gl
     global
     greater=>
     greaterEqual=>=
@@ -376,6 +384,7 @@ public let atomList = """
     hashmap_node
     hd
     heap_binary
+    heap_block_size
     heap_size
     heir
     hfloat
@@ -395,6 +404,7 @@ public let atomList = """
     info
     info_fips
     info_lib
+    info_msg
     info_nif
     inherited
     init_=init
@@ -497,6 +507,7 @@ public let atomList = """
     log
     log10
     log2
+    logger
     longest_common_prefix
     longest_common_suffix
     lookup
@@ -507,6 +518,7 @@ public let atomList = """
     mac_init_nif
     mac_nif
     mac_update_nif
+    magic_ref
     mailbox
     major
     make_dir_nif
@@ -532,6 +544,7 @@ public let atomList = """
     math
     max
     max_heap_size
+    mbuf_size
     md5
     md5_final
     md5_init
@@ -550,6 +563,7 @@ public let atomList = """
     min_bin_vheap_size
     min_heap_size
     minor
+    minor_gcs
     minor_version
     minus=-
     minusMinus=--
@@ -653,6 +667,8 @@ public let atomList = """
     off
     off_heap
     ok
+    old_heap_block_size
+    old_heap_size
     on
     on_heap
     on_load
@@ -742,6 +758,7 @@ public let atomList = """
     read_write
     ready_error
     ready_input
+    recent_size
     reductions
     ref_to_list
     refc
@@ -946,6 +963,7 @@ public let atomList = """
     wall_clock
     warning
     warning_map
+    warning_msg
     whereis
     will_need
     words

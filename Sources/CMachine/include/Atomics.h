@@ -51,5 +51,7 @@ void vm_futex_wake(uint32_t *word, int count);
 
 /// Process blocks come and go: keeps their memory in the allocator instead of mapping it anew for each.
 void vm_tune_allocator(void);
+/// Starts a detached thread; 0 or an errno.
+int vm_start_thread(void *_Nullable (*_Nonnull body)(void *_Nullable), void *argument, size_t stackSize);
 
 #pragma clang assume_nonnull end

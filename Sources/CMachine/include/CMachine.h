@@ -1,5 +1,6 @@
 #pragma once
 #include "Layout.h"
 #include "Atomics.h"
+#include "Schedule.h"
 #include "EmptyTerms.h"
 #include "Search.h"

@@ -19,7 +19,7 @@ typedef const uint64_t *CodePointer;
 typedef struct Process Process;
 typedef struct Function Function;
 typedef struct Export Export;
-typedef struct Scheduler Scheduler;
+typedef struct Scheduler Scheduler;  // Schedule.h
 
 // MARK: - Off-heap objects
 
@@ -136,6 +136,29 @@ typedef struct FunEntry {
     uint32_t freeCount;
 } FunEntry;
 
+/// A lock of four bytes: 0 free, 1 taken, 2 taken with waiters (futex).
+typedef struct Lock { uint32_t state; } Lock;
+
+/// A point in time on a timer wheel (Machine/Timers); embedded in what waits for it.
+typedef struct TimerNode {
+    struct TimerNode *_Nullable next;
+    struct TimerNode *_Nullable previous;
+    struct TimerWheel *_Nullable wheel;  // set before the node is linked
+    uint64_t deadline;  // tick (ms) at which it fires
+    uint32_t isLinked;
+    uint32_t kind;      // TimerKind
+    uint64_t slot;      // level * 64 + slot while linked
+} TimerNode;
+
+/// Where a receive may start to look for messages that hold a reference made at that point.
+typedef struct ReceiveMarker {
+    struct Signal *_Nullable *_Nullable position;  // link behind which new messages are; null: free
+    uint64_t numbers[2];  // of the reference, once bound
+    uint64_t id;
+} ReceiveMarker;
+
+enum { receiveMarkerCount = 4 };
+
 // MARK: - Signals
 
 /// A signal on its way to a process. The body lives in `fragments`, owned by the signal until the receiver adopts it.
@@ -149,9 +172,6 @@ typedef struct Signal {
     Fragment *_Nullable fragments;
     uint64_t number; // depends on the kind
 } Signal;
-
-/// A lock of four bytes: 0 free, 1 taken, 2 taken with waiters (futex).
-typedef struct Lock { uint32_t state; } Lock;
 
 // MARK: - Process
 
@@ -190,7 +210,7 @@ typedef struct Process {
     Export *_Nullable currentBif;
 
     // Signals: the outer queue is shared, the inner one private.
-    Lock signalLock;         // protects outer*, id, isExiting as seen by senders
+    Lock signalLock;         // protects outer*, id, and that ProcessState.closed is set once
     uint32_t outerCount;
     Signal *_Nullable outerFirst;
     Signal *_Nullable *_Nullable outerLast;
@@ -198,16 +218,17 @@ typedef struct Process {
     Signal *_Nullable *_Nullable messagesLast;
     Signal *_Nullable *_Nullable savePointer;
     uint64_t messageCount;
-    Signal *_Nullable *_Nullable markerPosition;
-    uint64_t markerId;
+    struct ReceiveMarker *_Nullable markers;  // receiveMarkerCount of them, allocated on first use
+    uint64_t nextMarker;     // also numbers unlink requests
 
     // Scheduling
     uint32_t state;          // ProcessState bits; atomic read-modify-write
-    uint8_t priority;
-    uint8_t hasTimeout;
+    uint8_t priority;        // written by the process itself, read by who queues it
+    uint8_t hasTimeout;      // a receive timeout is set and not yet cancelled
     uint8_t queueData;       // message_queue_data: 0 on_heap, 1 off_heap
+    uint8_t dirtyKind;       // 1 CPU, 2 I/O while a dirty thread has or shall have the process
     Process *_Nullable nextInQueue;  // run-queue lock
-    uint64_t timer;          // receive timeout handle, 0 = none
+    TimerNode timeout;       // receive timeout; lock of timeout.wheel
     int64_t reductions;      // total so far, without the current slice
     int64_t sliceReductions; // left in the slice when native code was entered
     uint32_t suspendCount;

@@ -1,0 +1,43 @@
+// ProcessExtra.swift: what only few processes have: whom it has suspended. Allocated on first use.
+
+import CMachine
+import Glibc
+import Terms
+
+struct ProcessExtra {
+    /// Pids of processes that it suspends; a: how often.
+    var suspended: UnsafeMutableRawPointer?
+    /// process_flag(error_handler, Module), or no term.
+    var errorHandler: Term
+    /// process_flag(save_calls, N): only the number is kept.
+    var saveCalls: Int
+}
+
+extension ProcessExtra {
+    static func find(_ process: Ref<Process>) -> Ref<ProcessExtra>? {
+        process.pointee.extra?.assumingMemoryBound(to: ProcessExtra.self)
+    }
+
+    static func of(_ process: Ref<Process>) -> Ref<ProcessExtra> {
+        if let extra = find(process) { return extra }
+        let extra = Ref<ProcessExtra>.allocate(capacity: 1)
+        extra.initialize(to: ProcessExtra(suspended: nil, errorHandler: .none, saveCalls: 0))
+        process.pointee.extra = UnsafeMutableRawPointer(extra)
+        return extra
+    }
+
+    static func free(_ process: Ref<Process>) {
+        guard let extra = find(process) else { return }
+        Glibc.free(extra.pointee.suspended)
+        extra.deallocate()
+        process.pointee.extra = nil
+    }
+}
+
+/// The module that is called for undefined functions.
+func errorHandler(_ process: Ref<Process>) -> Term {
+    guard let module = ProcessExtra.find(process)?.pointee.errorHandler, !module.isNone else {
+        return Atoms.error_handler
+    }
+    return module
+}

@@ -1,0 +1,45 @@
+// SystemTasks.swift: erts_internal:request_system_task: work that one process asks another to do in its own thread:
+// {garbage_collect, Id, major | minor} and {check_process_code, Id, Module}. The answer is {Type, Id, Result}.
+
+import CMachine
+import Terms
+
+enum SystemTasks {
+    static func handle(_ signal: Ref<Signal>, _ process: Ref<Process>) {
+        guard let (kind, id, argument) = parts(signal.pointee.payload) else { return }
+        switch kind {
+        case Atoms.garbage_collect:
+            let done = collect(process, major: argument != Atoms.minor)
+            answer(signal, process, kind, id, done ? Atoms.true : Atoms.false)
+        case Atoms.check_process_code:
+            answer(signal, process, kind, id, CodeHooks.checkCode?(process, argument) ?? Atoms.false)
+        default: break
+        }
+    }
+
+    /// The live x registers are saved in a process that is switched out; one in the middle of a receive has none.
+    private static func collect(_ process: Ref<Process>, major: Bool) -> Bool {
+        process.setState(ProcessState.collecting)
+        defer { _ = vm_fetch_and32(&process.pointee.state, ~ProcessState.collecting) }
+        if !process.collect(need: 0, x: process.pointee.savedX, live: Int(process.pointee.liveX), major: major) {
+            process.mustExit(Atoms.killed)
+        }
+        return true
+    }
+
+    static func answerGone(_ signal: Ref<Signal>, _ process: Ref<Process>) {
+        guard let (kind, id, _) = parts(signal.pointee.payload) else { return }
+        answer(signal, process, kind, id, Atoms.false)
+    }
+
+    private static func parts(_ request: Term) -> (Term, Term, Term)? {
+        guard request.isTuple(3) else { return nil }
+        return (request.element(0), request.element(1), request.element(2))
+    }
+
+    private static func answer(_ signal: Ref<Signal>, _ process: Ref<Process>, _ kind: Term, _ id: Term, _ result: Term) {
+        sendBuilt(to: signal.pointee.from, from: process.pointee.id, on: process.pointee.scheduler) {
+            $0.tuple(kind, copyTerm(id, to: $0), result)
+        }
+    }
+}

@@ -1,0 +1,72 @@
+// Dirty.swift: threads for native functions that block or run long. A process that is to call one leaves Erlang code
+// with its arguments saved; a thread of the right pool calls the function and puts the process back into a run queue.
+//
+// While a dirty thread has it, the process keeps ProcessState.running, so nobody else queues or frees it. Signals wait.
+
+public import CMachine
+import Glibc
+public import Terms
+
+/// The pools; Process.dirtyKind.
+@frozen public enum DirtyKind {
+    public static let cpu: UInt8 = 1
+    public static let io: UInt8 = 2
+}
+
+/// Marks the running process for a dirty pool. It must leave Erlang code next (exit reason parked) with x registers as
+/// arguments, `currentBif` the function to call, and `pc` where to continue with the result in x(0).
+public func scheduleDirty(_ process: Ref<Process>, _ kind: UInt8) { process.pointee.dirtyKind = kind }
+
+enum Dirty {
+    /// A queue for each pool; the futex words count what was ever queued.
+    nonisolated(unsafe) private static var cpu = RunQueue()
+    nonisolated(unsafe) private static var io = RunQueue()
+    nonisolated(unsafe) private static var cpuTicket: UInt32 = 0
+    nonisolated(unsafe) private static var ioTicket: UInt32 = 0
+
+    static func enqueue(_ process: Ref<Process>) {
+        if process.pointee.dirtyKind == DirtyKind.cpu {
+            _ = withUnsafeMutablePointer(to: &cpu) { $0.push(process) }
+            _ = vm_fetch_add32(&cpuTicket, 1)
+            vm_futex_wake(&cpuTicket, 1)
+        } else {
+            _ = withUnsafeMutablePointer(to: &io) { $0.push(process) }
+            _ = vm_fetch_add32(&ioTicket, 1)
+            vm_futex_wake(&ioTicket, 1)
+        }
+    }
+
+    /// The next process of the pool; sleeps until there is one.
+    static func next(_ kind: UInt32) -> Ref<Process>? {
+        while !Schedulers.isStopping {
+            let ticket = kind == 1 ? vm_load_acquire32(&cpuTicket) : vm_load_acquire32(&ioTicket)
+            let process =
+                kind == 1
+                ? withUnsafeMutablePointer(to: &cpu) { $0.pop() } : withUnsafeMutablePointer(to: &io) { $0.pop() }
+            if let process { return process }
+            if kind == 1 { vm_futex_wait(&cpuTicket, ticket, -1) } else { vm_futex_wait(&ioTicket, ticket, -1) }
+        }
+        return nil
+    }
+
+    static func lengths() -> (cpu: Int, io: Int) { (Int(vm_load_acquire32(&cpu.length)), Int(vm_load_acquire32(&io.length))) }
+}
+
+/// The body of a dirty thread.
+func dirtyMain(_ scheduler: Ref<Scheduler>) {
+    while let process = Dirty.next(scheduler.pointee.isDirty) {
+        process.pointee.scheduler = scheduler
+        runDirty(process)
+        process.pointee.dirtyKind = 0
+        // An exception stays in the process: entering Erlang code raises it.
+        if process.switchOut() { Schedulers.push(process, from: nil) }
+    }
+}
+
+private func runDirty(_ process: Ref<Process>) {
+    guard let body = process.pointee.currentBif?.pointee.bif, let arguments = process.pointee.savedX else { return }
+    let result = body(process, UnsafePointer(arguments))
+    guard !result.isNone else { return }
+    arguments[0] = result
+    process.pointee.liveX = 1
+}
