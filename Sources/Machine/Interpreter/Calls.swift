@@ -163,11 +163,17 @@ extension UnsafeMutablePointer where Pointee == Context {
         process.pointee.sliceReductions > 0 ? entry : leaveYielding(at: entry, live: live)
     }
 
-    /// The fun's module is not loaded: error_handler:undefined_lambda(Module, Fun, Arguments).
+    /// The fun's module is not loaded: error_handler:undefined_lambda(Module, Fun, Arguments). While it is being purged,
+    /// erts_code_purger:pending_purge_lambda, which applies the fun again.
     private func enterUndefinedFun(_ fun: Term, _ arity: Int) -> CodePointer {
         let arguments = heap.list((0..<arity).map { x[$0] })
         let module = fun.funEntry.pointee.module
-        let handler = Exports.findOrMake(errorHandler(process), Atoms.undefined_lambda, 3)
+        var handler = Exports.findOrMake(errorHandler(process), Atoms.undefined_lambda, 3)
+        if Modules.isPurging(module) {
+            // The code is there until the purge ends one way or the other: try again in the next slice.
+            handler = Exports.findOrMake(Atoms.erts_code_purger, Atoms.pending_purge_lambda, 3)
+            process.pointee.sliceReductions = 0
+        }
         x[0] = module
         x[1] = fun
         x[2] = arguments

@@ -18,6 +18,7 @@ public func bootMachine(_ rows: [Bif]) {
     handlerSlots.callBif = handlerAddress(.enter_bif)
     bootCodeTables()
     registerBifs(exceptionBifs)
+    registerBifs(codeBifs)
     registerBifs(rows)
     registerNativeHandler(Atoms.erlang, Atoms.apply, 3, handler: handlerAddress(.apply_3))
     registerNativeHandler(Atoms.erlang, Atoms.apply, 2, handler: handlerAddress(.apply_2))
