@@ -66,13 +66,30 @@ func lists_keysearch_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term 
     return found.isNone ? found : process.heap.tuple(Atoms.value, found)
 }
 
+/// How a key is compared with elements that are other words.
+private enum KeyKind {
+    /// A small integer equals the float that it converts to, even where `==` would see a difference.
+    case small
+    /// Other immediates equal nothing else.
+    case identity
+    /// As `==`.
+    case equality
+
+    @inline(__always) func isEqual(_ key: Term, _ element: Term) -> Bool {
+        switch self {
+        case .small: element.isFloat && element.floatValue == Double(key.smallValue)
+        case .identity: false
+        case .equality: !element.isAtom && termsEqual(key, element)
+        }
+    }
+}
+
 /// The first tuple whose element at the position equals the key, nil if there is none, Term.none after an error.
 private func findKey(_ process: Ref<Process>, _ arguments: Arguments) -> Term? {
     let key = arguments[0]
     guard arguments[1].isSmall, arguments[1].smallValue >= 1 else { return process.badarg() }
     let position = arguments[1].smallValue &- 1
-    // An immediate equals no other term, unless both are numbers.
-    let isPlain = key.isImmediate && !key.isSmall
+    let kind: KeyKind = key.isSmall ? .small : key.isImmediate ? .identity : .equality
     var list = arguments[2]
     var count = 0
     defer { process.bump(count / 10) }
@@ -81,7 +98,7 @@ private func findKey(_ process: Ref<Process>, _ arguments: Arguments) -> Term? {
         let tuple = list.head
         if tuple.isTuple, position < tuple.tupleSize {
             let element = tuple.element(position)
-            if element == key || !isPlain && !element.isAtom && termsEqual(element, key) { return tuple }
+            if element == key || kind.isEqual(key, element) { return tuple }
         }
         list = list.tail
     }
