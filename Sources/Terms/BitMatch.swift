@@ -154,7 +154,7 @@ public import CMachine
         return true
     }
 
-    @inlinable public func hasUnit(_ unit: Int) -> Bool {
+    @inlinable @inline(__always) public func hasUnit(_ unit: Int) -> Bool {
         let left = remaining
         return unit & (unit &- 1) == 0 ? left & (unit &- 1) == 0 : left % unit == 0
     }

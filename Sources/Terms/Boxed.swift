@@ -65,7 +65,7 @@ extension Term {
     @inlinable public var funCreator: Term { Term(raw: pointer[3]) }
     @inlinable public func funFree(_ index: Int) -> Term { Term(raw: pointer[5 &+ index]) }
     /// Requires: a local fun.
-    @inlinable public var funEntry: Ref<FunEntry> { Ref(bitPattern: UInt(pointer[1])).unsafelyUnwrapped }
+    @inlinable @inline(__always) public var funEntry: Ref<FunEntry> { Ref(bitPattern: UInt(pointer[1])).unsafelyUnwrapped }
     /// Requires: an external fun.
     @inlinable public var funExport: Ref<Export> { Ref(bitPattern: UInt(pointer[1])).unsafelyUnwrapped }
 

@@ -121,7 +121,7 @@ extension Term {
         return tag == Subtag.reference || tag == Subtag.magicReference || tag == Subtag.externalReference
     }
     /// A binary or bit string. A match context is none.
-    @inlinable public var isBitstring: Bool {
+    @inlinable @inline(__always) public var isBitstring: Bool {
         guard isBoxed else { return false }
         let tag = subtag
         return tag == Subtag.refcBinary || tag == Subtag.heapBinary || tag == Subtag.subBinary

@@ -1,6 +1,46 @@
+// main.swift: enigma [flags]: reads the command line as erl does, boots the machine and runs it.
+
 import Bifs
+import Glibc
 import Machine
 import Ports
 import Tables
+import Terms
 
-bootMachine(bifsTable + tablesTable + portsTable)
+let help = """
+    usage: enigma [flags as for erl]
+      --no-jit        run on the interpreter alone
+      --gc-stress     collect garbage at every heap test
+      --help          this text
+      --version       version of Enigma and of the OTP it runs
+    commands: enigma coverage    what of OTP's instructions and native functions is there
+    """
+
+let arguments = Array(CommandLine.arguments.dropFirst())
+switch arguments.first {
+case "--help":
+    print(help)
+    exit(0)
+case "--version":
+    print("Enigma 0.1, for Erlang/OTP 25 (erts 13.1.5)")
+    exit(0)
+case "coverage":
+    printCoverage()
+    exit(0)
+default: break
+}
+
+guard let root = locateOTP() else {
+    complain("enigma: no Erlang/OTP 25 found: install Debian's erlang packages or set ENIGMA_OTP_ROOT")
+    exit(1)
+}
+do throws(UsageError) {
+    var reader = try CommandLineReader(
+        arguments, root: root, binaries: "\(root)/erts-13.1.5/bin",
+        program: getenv("PROGNAME").map { String(cString: $0) } ?? "erl")
+    let plan = try reader.run()
+    try boot(plan, root: root)
+} catch {
+    complain(error.text)
+    exit(1)
+}

@@ -1,0 +1,51 @@
+# Enigma: build, run and test. `make help` lists the targets.
+SHELL := /bin/sh
+SWIFT_BUILD := swift build -c release --omit-frame-pointers -Xswiftc -static-stdlib
+ENIGMA := .build/release/enigma
+PREFIX ?= /usr/local
+PACKAGES := erlang-base erlang-dev erlang-src erlang-crypto erlang-syntax-tools erlang-parsetools erlang-tools \
+	erlang-runtime-tools llvm-19-dev libffi-dev libgmp-dev libpcre2-dev zlib1g-dev libncurses-dev python3 binutils
+
+.PHONY: help setup build shell test bench check-hot coverage install format generate check-generated
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+setup: ## install the Debian packages that are missing
+	@sh otp/setup.sh $(PACKAGES)
+
+build: setup ## build in release
+	$(SWIFT_BUILD) --product enigma
+
+shell: build ## build and start the Erlang shell
+	@otp/bin/erl
+
+test: build check-generated check-hot ## set up, build and run every test
+	swift test $(TEST_FLAGS)
+	python3 Tests/Conformance/terminal.py $(ENIGMA)
+	python3 Tests/Conformance/run.py $(ENIGMA)
+
+bench: build ## run the benchmarks on the real erl and on Enigma alternately
+	python3 otp/bench/run.py $(ENIGMA)
+
+check-hot: build ## prove from the binary that handlers have no calls, pushes or reference counting
+	python3 Tests/Conformance/check_hot.py $(ENIGMA)
+
+coverage: build ## native functions and instructions implemented, against OTP 25's
+	@$(ENIGMA) coverage
+
+install: build ## install below PREFIX
+	install -d $(PREFIX)/bin $(PREFIX)/lib/enigma/bin
+	install $(ENIGMA) otp/bin/erl otp/bin/erlc otp/bin/escript $(PREFIX)/lib/enigma/bin
+	ln -sf ../lib/enigma/bin/enigma $(PREFIX)/bin/enigma
+
+format: ## format the Swift sources
+	swift format --in-place --recursive Package.swift Sources Tests
+
+generate: ## write the generated sources anew from the tables
+	swift build -c release --product opgen
+	.build/release/opgen .
+
+check-generated:
+	swift build -c release --omit-frame-pointers -Xswiftc -static-stdlib --product opgen
+	.build/release/opgen --check .

@@ -1,0 +1,86 @@
+// Boot.swift: from a launch plan to running schedulers: the tables of the machine, the preloaded modules, the first
+// process `erl_init:start(init, Arguments)` and the system processes.
+
+import Bifs
+import CMachine
+import Glibc
+import Machine
+import Ports
+import Tables
+import Terms
+
+/// The root of the OTP installation: ENIGMA_OTP_ROOT, ROOTDIR's usual places.
+func locateOTP() -> String? {
+    let given = getenv("ENIGMA_OTP_ROOT").map { String(cString: $0) }
+    for root in [given, "/usr/lib/erlang", "/usr/local/lib/erlang", "/opt/erlang"].compactMap({ $0 })
+    where access("\(root)/bin/start.boot", R_OK) == 0 {
+        return root
+    }
+    return nil
+}
+
+/// Runs the VM; returns only by throwing.
+func boot(_ plan: LaunchPlan, root: String) throws(UsageError) {
+    if plan.printsVersion {
+        complain("Erlang (SMP,ASYNC_THREADS) (BEAM) emulator version 13.1.5")
+        exit(0)
+    }
+    if plan.isDetached { detach() }
+    for (name, value) in plan.environment { setenv(name, value, 1) }
+    exportEnvironment(root)
+    let settings = try Settings(plan.emulator)
+    stressCollection = plan.options.stressesCollector
+    bootMachine(bifsTable + tablesTable + portsTable)
+    bootProcesses(
+        schedulers: settings.schedulers, dirtyCPU: settings.schedulers, dirtyIO: settings.dirtyIO,
+        processLimit: settings.processLimit)
+    if let problem = loadPreloaded(root: root) { throw UsageError(text: "enigma: \(problem)") }
+    startFirstProcesses(plan.initArguments, module: settings.bootModule)
+    Schedulers.run()
+}
+
+/// What erlexec leaves in the environment for the programs a node starts.
+private func exportEnvironment(_ root: String) {
+    let binaries = "\(root)/erts-13.1.5/bin"
+    setenv("ROOTDIR", root, 1)
+    setenv("BINDIR", binaries, 1)
+    setenv("EMU", "beam", 1)
+    setenv("PROGNAME", "erl", 0)
+    let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+    if !path.split(separator: ":").contains(Substring(binaries)) {
+        setenv("PATH", "\(binaries):\(root)/bin:\(path)", 1)
+    }
+}
+
+private func detach() {
+    guard fork() == 0 else { exit(0) }
+    setsid()
+    let null: Int32 = open("/dev/null", O_RDWR)
+    for descriptor: Int32 in 0...2 { dup2(null, descriptor) }
+}
+
+/// `erl_init:start(Module, Arguments)` is <0.0.0>; the system processes follow in OTP's order.
+private func startFirstProcesses(_ arguments: [String], module: String) {
+    var scratch = Heap()
+    withUnsafeMutablePointer(to: &scratch) { heap in
+        let words = heap.list(arguments.map { heap.makeBinary($0) })
+        let list = heap.list([AtomTable.intern(module), words])
+        start("erl_init", list, arity: 2, ProcessPriority.normal, isSystem: false)
+    }
+    start("erts_code_purger", .nil, arity: 0, ProcessPriority.high, isSystem: true)
+    start("erts_literal_area_collector", .nil, arity: 0, ProcessPriority.high, isSystem: true)
+    for priority in [ProcessPriority.normal, ProcessPriority.high, ProcessPriority.max] {
+        start("erts_dirty_process_signal_handler", .nil, arity: 0, priority, isSystem: true)
+    }
+}
+
+private func start(_ module: String, _ arguments: Term, arity: Int, _ priority: UInt8, isSystem: Bool) {
+    var options = SpawnOptions()
+    options.priority = priority
+    options.isSystem = isSystem
+    options.offHeapMessages = isSystem
+    guard spawnProcess(nil, AtomTable.intern(module), AtomTable.intern("start"), arguments, arity: arity, options) != nil else {
+        complain("enigma: cannot start \(module)")
+        exit(1)
+    }
+}

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Runs the Erlang test modules of otp/tests on the real erl and on Enigma and compares their lines.
+
+usage: run.py ENIGMA [--module NAME]... [--mode NAME]...
+
+Each mode is a set of flags for Enigma. Prints a table of modules by modes, every difference, and a last line
+`N passed, M failed`. Exit code 1 if anything failed.
+"""
+import os, subprocess, sys, tempfile, concurrent.futures
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+TESTS = os.path.join(ROOT, "otp", "tests")
+MODES = {
+    "default": [],
+    "S1": ["+S", "1"],
+    "S2": ["+S", "2"],
+    "gc-stress": ["--gc-stress", "+S", "1"],
+}
+LIMIT = {"gc-stress": 600}
+
+
+def compile_tests(out):
+    sources = sorted(os.path.join(TESTS, f) for f in os.listdir(TESTS) if f.endswith(".erl"))
+    subprocess.run(["erlc", "+nowarn_export_all", "-o", out] + sources, check=True)
+    return [os.path.basename(s)[:-4] for s in sources]
+
+
+def run(command, module, out, limit=180):
+    """Lines of one module on one VM; the last says how it ended if that was not exit code 0."""
+    with tempfile.TemporaryDirectory() as scratch:
+        env = dict(os.environ, ENIGMA_TEST_TMP=scratch, ERL_CRASH_DUMP=os.path.join(scratch, "dump"))
+        line = command + ["-noshell", "-pa", out, "-eval", "harness:main([%s])." % module]
+        try:
+            done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, env=env)
+        except subprocess.TimeoutExpired as over:
+            return (over.stdout or b"").decode("utf-8", "replace").splitlines() + ["timeout"]
+        lines = done.stdout.decode("utf-8", "replace").splitlines()
+        if done.returncode != 0:
+            lines.append("exit %d %s" % (done.returncode, done.stderr.decode("utf-8", "replace")[-300:]))
+        return lines
+
+
+def differences(expected, got):
+    """Pairs of lines that differ, by test name, and the number of equal ones."""
+    def by_name(lines):
+        table = {}
+        for line in lines:
+            name = line.split(" ", 1)[0]
+            table.setdefault(name, []).append(line)
+        return table
+    want, have = by_name(expected), by_name(got)
+    wrong = [(n, want.get(n), have.get(n)) for n in dict.fromkeys(list(want) + list(have)) if want.get(n) != have.get(n)]
+    return wrong, len(want) - sum(1 for n, w, _ in wrong if w)
+
+
+def main():
+    arguments = sys.argv[1:]
+    enigma = arguments.pop(0)
+    modules, modes = [], []
+    while arguments:
+        flag, value = arguments.pop(0), arguments.pop(0)
+        (modules if flag == "--module" else modes).append(value)
+    out = os.path.join(ROOT, "otp", "_out")
+    os.makedirs(out, exist_ok=True)
+    every = [m for m in compile_tests(out) if m.endswith("_tests")]
+    modules = modules or every
+    modes = modes or list(MODES)
+    passed = failed = 0
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        real = dict(zip(modules, pool.map(lambda m: run(["erl"], m, out), modules)))
+        for mode in modes:
+            results = pool.map(lambda m: run([enigma] + MODES[mode], m, out, LIMIT.get(mode, 180)), modules)
+            for module, lines in zip(modules, results):
+                wrong, right = differences(real[module], lines)
+                passed += right
+                failed += len(wrong)
+                print("%-10s %-28s %4d equal %4d differ" % (mode, module, right, len(wrong)), flush=True)
+                for name, want, have in wrong[:20]:
+                    print("  %s\n    erl    %s\n    enigma %s" % (name, str(want)[:600], str(have)[:600]))
+    print("%d passed, %d failed" % (passed, failed))
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+%% Calls, exceptions, stack traces, receive.
+-module(control_tests).
+-export([tests/0, f/1, g/2, nested/1]).
+
+tests() ->
+    [{badmatch, fun() -> {a, _} = id({b, 1}) end},
+     {case_clause, fun() -> case id(7) of 8 -> ok end end},
+     {if_clause, fun() -> X = id(1), if X > 2 -> ok end end},
+     {function_clause, fun() -> f(id(foo)) end},
+     {try_clause, fun() -> try id(3) of 4 -> ok after ok end end},
+     {badarith, fun() -> id(a) + 1 end},
+     {badarith_div, fun() -> id(1) div id(0) end},
+     {badarith_float, fun() -> id(1.0) / id(0) end},
+     {badfun, fun() -> F = id(no_fun), F(1) end},
+     {badarity, fun() -> F = fun(X) -> X end, G = id(F), catch erlang:apply(G, [1, 2]), G(1, 2) end},
+     {undef_module, fun() -> no_such_module:f(1, 2) end},
+     {undef_function, fun() -> lists:no_such(1) end},
+     {apply_undef, fun() -> M = id(lists), F = id(nope), M:F(x) end},
+     {throw, fun() -> throw({thrown, 1}) end},
+     {exit, fun() -> exit({leaving, 1}) end},
+     {error1, fun() -> error(some_reason) end},
+     {error2, fun() -> error(some_reason, [a, b]) end},
+     {error3, fun() -> error(some_reason, [a, b], [{error_info, #{module => ?MODULE}}]) end},
+     {catch_throw, fun() -> catch throw(x) end},
+     {catch_exit, fun() -> catch exit(x) end},
+     {catch_error, fun() -> {'EXIT', {R, S}} = (catch error(x)), {R, hd(S)} end},
+     {nested, fun() -> nested(5) end},
+     {reraise, fun() -> try error(a) catch C:R:S -> erlang:raise(C, {again, R}, S) end end},
+     {raise_bad, fun() -> erlang:raise(foo, bar, []) end},
+     {after_runs, fun() -> put(k, 0), catch (try error(x) after put(k, 1) end), get(k) end},
+     {try_of, fun() -> try id(5) of 5 -> five; _ -> other catch _:_ -> caught end end},
+     {bif_badarg, fun() -> atom_to_list(id(1)) end},
+     {bif_badarg2, fun() -> list_to_integer(id("x")) end},
+     {element_bad, fun() -> element(id(3), {a, b}) end},
+     {hd_bad, fun() -> hd(id([])) end},
+     {apply3, fun() -> apply(lists, reverse, [[1, 2, 3]]) end},
+     {apply2, fun() -> apply(fun(A, B) -> {B, A} end, [1, 2]) end},
+     {apply_bad, fun() -> apply(id(lists), reverse, id(foo)) end},
+     {fun_external, fun() -> F = fun lists:reverse/1, F([1, 2]) end},
+     {fun_closure, fun() -> X = id(5), lists:map(fun(Y) -> X + Y end, [1, 2, 3]) end},
+     {deep, fun() -> deep(200000) end},
+     {receive_order, fun() -> self() ! a, self() ! b, receive b -> ok end, receive X -> X end end},
+     {receive_after, fun() -> receive never -> no after 10 -> timeout end end},
+     {receive_zero, fun() -> self() ! m, receive m -> got after 0 -> none end end},
+     {receive_bad_timeout, fun() -> receive never -> no after id(foo) -> yes end end},
+     {select_mix, fun() -> [pick(X) || X <- [a, 1, 2.0, "s", <<"b">>, {t}, 1 bsl 70, b]] end},
+     {guards, fun() -> [g(X, Y) || X <- [1, a, 2.0, [], {}], Y <- [1, a]] end},
+     {size_guard, fun() -> [catch sz(X) || X <- [{1, 2}, <<1, 2, 3>>, a]] end}].
+
+id(X) -> X.
+
+f(1) -> one;
+f({a, _}) -> tuple.
+
+g(X, Y) when X < Y, is_integer(X) -> lt;
+g(X, _) when is_list(X); is_tuple(X) -> compound;
+g(X, Y) when X == Y -> eq;
+g(_, _) -> other.
+
+sz(X) when size(X) > 2 -> big;
+sz(X) when tuple_size(X) == 2 -> pair;
+sz(_) -> none.
+
+nested(0) -> error(bottom);
+nested(N) -> [N | nested(N - 1)].
+
+deep(0) -> 0;
+deep(N) -> 1 + deep(N - 1).
+
+pick(a) -> atom_a;
+pick(1) -> one;
+pick(2.0) -> two_float;
+pick("s") -> string;
+pick(1180591620717411303424) -> big;
+pick({t}) -> tuple;
+pick(<<"b">>) -> binary;
+pick(b) -> atom_b.
