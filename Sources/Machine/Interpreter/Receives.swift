@@ -25,6 +25,8 @@ func slow_send(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
 func slow_loop_rec(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     let process = c.process
     process.pointee.location = locationOperand(pc[3])
+    // Signals may be handled now, among them the question whether the process runs old code.
+    process.pointee.pc = pc
     guard let message = receivePeek(process) else {
         return process.isExiting ? c.leaveExiting() : codePointer(pc[1])
     }
