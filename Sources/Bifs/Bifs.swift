@@ -20,6 +20,10 @@ private let tables: [[Bif]] = [
     typeTestBifs,
     numberBifs,
     mathBifs,
+    erlangExternalBifs,
+    erlangDisplayBifs,
+    atomicsBifs,
+    persistentTermBifs,
 ]
 
 /// Rows of this target's native functions; each file adds its own table.

@@ -23,6 +23,8 @@ public let atomList = """
     aead_cipher_nif
     alias
     all
+    all_but_first
+    all_names
     allocate_nif
     already_exists
     altname_nif
@@ -30,6 +32,8 @@ public let atomList = """
     and
     andalso
     andthen
+    any
+    anycrlf
     append
     append_element
     apply
@@ -49,6 +53,7 @@ public let atomList = """
     atom_to_list
     atomics
     atomics_new
+    atoms
     attributes
     auto
     available
@@ -61,6 +66,7 @@ public let atomList = """
     badkey
     badmap
     badmatch
+    badopt
     badrecord
     badsig
     bag
@@ -94,6 +100,8 @@ public let atomList = """
     breakpoint
     bsl
     bsr
+    bsr_anycrlf
+    bsr_unicode
     bump_reductions
     busy
     bxor
@@ -144,6 +152,7 @@ public let atomList = """
     copying_read
     cos
     cosh
+    count
     counters
     counters_add
     counters_get
@@ -151,10 +160,12 @@ public let atomList = """
     counters_new
     counters_put
     cpu_time
+    cr
     crc32
     crc32_combine
     crc32_nif
     create_dist_channel
+    crlf
     crypto
     cur
     current_function
@@ -226,6 +237,7 @@ public let atomList = """
     dt_spread_tag
     duplicate_bag
     duplicated
+    dupnames
     dyntrace
     eacces
     ec_generate_key_nif
@@ -476,6 +488,7 @@ public let atomList = """
     length
     less=<
     lessEqual==<
+    lf
     line
     link
     links
@@ -512,6 +525,7 @@ public let atomList = """
     longest_common_suffix
     lookup
     lookup_element
+    loop
     low
     mac_algorithms
     mac_final_nif
@@ -535,6 +549,9 @@ public let atomList = """
     map_to_tuple_keys
     maps
     match
+    match_limit
+    match_limit_error
+    match_limit_recursion
     match_object
     match_spec_compile
     match_spec_run_r
@@ -560,6 +577,7 @@ public let atomList = """
     microsecond
     milli_seconds
     millisecond
+    min
     min_bin_vheap_size
     min_heap_size
     minor
@@ -579,6 +597,7 @@ public let atomList = """
     multiline
     name
     named_table
+    namelist
     nano_seconds
     nanosecond
     native
@@ -587,10 +606,12 @@ public let atomList = """
     need_dictionary
     need_gc
     net_kernel
+    never_utf
     new
     new_connection
     new_index
     new_uniq
+    newline
     next
     ng_crypto_final_nif
     ng_crypto_get_data_nif
@@ -635,10 +656,13 @@ public let atomList = """
     nif_supports
     nifs
     nil
+    no
+    no_auto_capture
     no_aux_work_threads
     no_float
     no_integer
     no_reuse
+    no_start_optimize
     nocatch
     noconnect
     noconnection
@@ -659,6 +683,7 @@ public let atomList = """
     not_purged
     notbol
     notempty
+    notempty_atstart
     noteol
     notify
     notsup
@@ -666,6 +691,7 @@ public let atomList = """
     now
     off
     off_heap
+    offset
     ok
     old_heap_block_size
     old_heap_size
@@ -747,6 +773,7 @@ public let atomList = """
     random
     raw
     re
+    re_pattern
     read
     read_concurrency
     read_file_nif
@@ -776,6 +803,7 @@ public let atomList = """
     rename_nif
     reply
     reply_demonitor
+    report_errors
     request_system_task
     resume_process
     return
@@ -924,12 +952,14 @@ public let atomList = """
     tuple_size
     tuple_to_list
     type
+    ucp
     unalias
     undef
     undefined
     undefined_function
     undefined_lambda
     underscore=_
+    ungreedy
     unicode
     uninitialized
     uniq
@@ -972,6 +1002,7 @@ public let atomList = """
     write_nif
     x86_64
     xor
+    yes
     yield
     zlib
     """

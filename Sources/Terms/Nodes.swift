@@ -119,7 +119,7 @@ extension UnsafeMutablePointer where Pointee == Heap {
     }
 
     /// A reference of another node. `words`: its `count` numbers (1...5), word 0 first.
-    func externalReference(node: Ref<NodeEntry>, words: UnsafePointer<UInt32>, count: Int) -> Term {
+    public func externalReference(node: Ref<NodeEntry>, words: UnsafePointer<UInt32>, count: Int) -> Term {
         let object = allocate(5)
         object[0] = Header.make(4, Subtag.externalReference)
         object[1] = UInt64(UInt(bitPattern: node))

@@ -1,0 +1,158 @@
+// PersistentTerms.swift: module persistent_term. Each entry is a tuple {Key, Value} in the literal range, so reading
+// copies nothing and takes no lock.
+//
+// The table has open addressing: [0] is the mask, then one word a slot: 0 never used, 3 erased, else the tuple's term.
+// A slot is published by a release store; a table that grew stays readable, since a reader may still probe it. Entries
+// that were replaced or erased keep their memory: a process may hold them.
+
+import CMachine
+import Glibc
+import Machine
+import Terms
+
+let persistentTermBifs: [Bif] = [
+    Bif("persistent_term", "get", 0, persistent_term_get_0),
+    Bif("persistent_term", "get", 1, persistent_term_get_1),
+    Bif("persistent_term", "get", 2, persistent_term_get_2),
+    Bif("persistent_term", "put", 2, persistent_term_put_2),
+    Bif("persistent_term", "erase", 1, persistent_term_erase_1),
+    Bif("persistent_term", "info", 0, persistent_term_info_0),
+    Bif("erts_internal", "erase_persistent_terms", 0, erts_internal_erase_persistent_terms_0),
+]
+
+private enum PersistentTerms {
+    /// Address of the table in use; 0 before the first entry.
+    nonisolated(unsafe) static var table: UInt64 = 0
+    /// Taken by writers. Guards the fields below.
+    nonisolated(unsafe) static var lock = Lock()
+    nonisolated(unsafe) static var count = 0
+    /// Slots that are not 0.
+    nonisolated(unsafe) static var taken = 0
+    nonisolated(unsafe) static var words = 0
+    nonisolated(unsafe) static var offHeap = OffHeapList()
+
+    static let erased: UInt64 = 3
+
+    static var current: Words? { Words(bitPattern: UInt(vm_load_acquire(&table))) }
+
+    static func makeTable(_ capacity: Int) -> Words {
+        guard let memory = calloc(capacity + 1, 8) else { outOfMemory(capacity * 8) }
+        let table = memory.assumingMemoryBound(to: UInt64.self)
+        table[0] = UInt64(capacity - 1)
+        return table
+    }
+
+    /// The slot of `key`, or the first slot never used.
+    static func slot(_ key: Term, in table: Words) -> Words {
+        let mask = table[0]
+        var index = UInt64(mapHash(key)) & mask
+        while true {
+            let slot = table + 1 + Int(index)
+            let word = vm_load_acquire(slot)
+            if word == 0 || (word != erased && termsIdentical(Term(raw: word).element(0), key)) { return slot }
+            index = (index + 1) & mask
+        }
+    }
+
+    /// The tuple {Key, Value}.
+    static func find(_ key: Term) -> Term? {
+        guard let table = current else { return nil }
+        let word = vm_load_acquire(slot(key, in: table))
+        return word == 0 ? nil : Term(raw: word)
+    }
+
+    /// All entries, under the lock or as they come.
+    static func forEach(_ body: (Term) -> Void) {
+        guard let table = current else { return }
+        for index in 1...Int(table[0] + 1) {
+            let word = vm_load_acquire(table + index)
+            if word != 0, word != erased { body(Term(raw: word)) }
+        }
+    }
+
+    /// Makes room for one more slot. Requires: the lock.
+    static func grow() {
+        let capacity = current.map { Int($0[0]) + 1 } ?? 0
+        guard (taken + 1) * 2 > capacity else { return }
+        var size = 32
+        while size < (count + 1) * 4 { size *= 2 }
+        let larger = makeTable(size)
+        forEach { slot($0.element(0), in: larger)[0] = $0.raw }
+        taken = count
+        vm_store_release(&table, UInt64(UInt(bitPattern: larger)))
+    }
+
+    static func put(_ heap: Ref<Heap>, _ key: Term, _ value: Term) {
+        vm_lock(&lock)
+        defer { vm_unlock(&lock) }
+        let old = find(key)
+        if let old, termsIdentical(old.element(1), value) { return }
+        if old == nil { grow() }
+        let copy = copyToLiterals(heap.tuple(key, value), offHeap: &offHeap)
+        words += copy.words
+        let target = slot(key, in: current.unsafelyUnwrapped)
+        if old == nil {
+            count += 1
+            taken += 1
+        }
+        vm_store_release(target, copy.term.raw)
+    }
+
+    static func erase(_ key: Term) -> Bool {
+        vm_lock(&lock)
+        defer { vm_unlock(&lock) }
+        guard let table = current else { return false }
+        let target = slot(key, in: table)
+        guard target[0] != 0 else { return false }
+        words -= flatSize(Term(raw: target[0]), copyLiterals: true)
+        count -= 1
+        vm_store_release(target, erased)
+        return true
+    }
+
+    static func eraseAll() {
+        vm_lock(&lock)
+        count = 0
+        taken = 0
+        words = 0
+        vm_store_release(&table, UInt64(UInt(bitPattern: makeTable(32))))
+        vm_unlock(&lock)
+    }
+}
+
+func persistent_term_get_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    PersistentTerms.find(arguments[0])?.element(1) ?? process.badarg()
+}
+
+func persistent_term_get_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    PersistentTerms.find(arguments[0])?.element(1) ?? arguments[1]
+}
+
+func persistent_term_get_0(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    var list = Term.nil
+    PersistentTerms.forEach { list = process.heap.cons($0, list) }
+    process.bump(PersistentTerms.count / 32)
+    return list
+}
+
+func persistent_term_put_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    PersistentTerms.put(process.heap, arguments[0], arguments[1])
+    return Atoms.ok
+}
+
+func persistent_term_erase_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    PersistentTerms.erase(arguments[0]) ? Atoms.true : Atoms.false
+}
+
+func erts_internal_erase_persistent_terms_0(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    PersistentTerms.eraseAll()
+    return Atoms.true
+}
+
+func persistent_term_info_0(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    let slots = PersistentTerms.current.map { Int($0[0]) + 1 } ?? 0
+    let memory = (slots + PersistentTerms.words) * 8
+    let heap = process.heap
+    return heap.mapFromPairs(
+        [Atoms.count, heap.integer(PersistentTerms.count), Atoms.memory, heap.integer(memory)], count: 2)
+}
