@@ -76,7 +76,9 @@ struct NewBig {
         capacity = count
     }
 
-    var limbs: Limbs { @inline(__always) get { UnsafeMutableRawPointer(object + 1).assumingMemoryBound(to: UInt.self) } }
+    var limbs: Limbs {
+        @inline(__always) get { UnsafeMutableRawPointer(object + 1).assumingMemoryBound(to: UInt.self) }
+    }
 
     /// The term, of the lowest `count` limbs. Gives back the memory not needed.
     @inline(__always) func finish(_ heap: Ref<Heap>, _ count: Int, isNegative: Bool) -> Term {

@@ -146,10 +146,11 @@ private func walkCompare(_ first: Term, _ second: Term, _ firstExact: Bool, _ st
                 arrayA += Layout.funWords
                 arrayB += Layout.funWords
             default:
-                if MapShape.isFlat(header) {
+                if Header.mapKind(header) == MapKind.flat {
                     arrayA += 3
                     arrayB += 3
-                    stack.push(arrayA.address, arrayB.address, (a.pointer[1]) &<< 2 | (exact ? Entry.exact : Entry.loose))
+                    let values = a.pointer[1] &<< 2 | (exact ? Entry.exact : Entry.loose)
+                    stack.push(arrayA.address, arrayB.address, values)
                     arrayA -= 1
                     arrayB -= 1
                     count = 1

@@ -148,9 +148,10 @@ private func walkEqual(_ first: Term, _ second: Term, _ firstMode: UInt64, _ sta
                     arrayA += children.offset
                     arrayB += children.offset
                     count = children.count
-                    if MapShape.isFlat(header) {
+                    if Header.mapKind(header) == MapKind.flat {
                         if mode != Mode.exact, count > 1 {
-                            stack.push((arrayA + 1).address, (arrayB + 1).address, UInt64(count &- 1) &<< 2 | Mode.loose)
+                            let rest = UInt64(truncatingIfNeeded: count &- 1) &<< 2
+                            stack.push((arrayA + 1).address, (arrayB + 1).address, rest | Mode.loose)
                             count = 1
                             arrayMode = Mode.exact
                         }
@@ -183,7 +184,8 @@ private func walkEqual(_ first: Term, _ second: Term, _ firstMode: UInt64, _ sta
         b = Term(raw: arrayB[0])
         if a.raw & b.raw & 3 == 3 { return false }
         if count > 1 {
-            stack.push((arrayA + 1).address, (arrayB + 1).address, UInt64(truncatingIfNeeded: count &- 1) &<< 2 | arrayMode)
+            let rest = UInt64(truncatingIfNeeded: count &- 1) &<< 2
+            stack.push((arrayA + 1).address, (arrayB + 1).address, rest | arrayMode)
         }
         mode = arrayMode
     }

@@ -108,7 +108,9 @@ private struct FloatWriter {
 
 /// As printf's `format` (one int precision, one double) into `out` of 256 bytes; nil if the text is longer than
 /// `floatTextLimit`.
-private func print(_ format: StaticString, _ decimals: Int32, _ value: Double, _ out: UnsafeMutablePointer<UInt8>) -> Int? {
+private func print(
+    _ format: StaticString, _ decimals: Int32, _ value: Double, _ out: UnsafeMutablePointer<UInt8>
+) -> Int? {
     if decimals > 300 { return nil }
     let count = format.utf8Start.withMemoryRebound(to: CChar.self, capacity: format.utf8CodeUnitCount + 1) { format in
         UnsafeMutableRawPointer(out).withMemoryRebound(to: CChar.self, capacity: 256) { out in

@@ -105,10 +105,10 @@ struct MapDifference {
             differ(leaf: b, from: a, swapped: true)
             return
         }
-        let bitsA = MapShape.bitmap(a.header)
-        let bitsB = MapShape.bitmap(b.header)
-        var childA = a.pointer + MapShape.children(a.header).offset
-        var childB = b.pointer + MapShape.children(b.header).offset
+        let bitsA = Header.mapBitmap(a.header)
+        let bitsB = Header.mapBitmap(b.header)
+        var childA = Header.mapChildren(a.pointer)
+        var childB = Header.mapChildren(b.pointer)
         var bit: UInt64 = 1
         while bit <= 0x8000 {
             let inA = bitsA & bit != 0
