@@ -27,6 +27,8 @@ public let atomList = """
     all_names
     allocate_nif
     already_exists
+    already_initialized
+    already_loaded
     altname_nif
     anchored
     and
@@ -37,6 +39,8 @@ public let atomList = """
     append
     append_element
     apply
+    arg0
+    args
     arity
     arrays
     asin
@@ -57,6 +61,8 @@ public let atomList = """
     attributes
     auto
     available
+    awaiting_load
+    awaiting_unload
     backtrace
     badarg
     badarith
@@ -102,8 +108,11 @@ public let atomList = """
     bsr
     bsr_anycrlf
     bsr_unicode
+    buf_error
     bump_reductions
     busy
+    busy_limits_msgq
+    busy_limits_port
     bxor
     byte_size
     bytes
@@ -118,6 +127,7 @@ public let atomList = """
     catch
     catchlevel
     cause
+    cd
     ceil
     characters_to_binary
     characters_to_list
@@ -173,6 +183,7 @@ public let atomList = """
     current_stacktrace
     curve_algorithms
     data
+    data_error
     date
     debug_hash_fixed_number_of_locks
     decentralized_counters
@@ -180,6 +191,7 @@ public let atomList = """
     decode_ber_tlv_raw
     decode_packet
     decode_unsigned
+    default
     deflateEnd_nif
     deflateInit_nif
     deflateParams_nif
@@ -208,6 +220,7 @@ public let atomList = """
     dirty_io
     dirty_process_handle_signals
     disable_trace
+    disabled
     disassemble
     display
     display_nl
@@ -228,6 +241,7 @@ public let atomList = """
     dollar_endonly
     dont_need
     dotall
+    driver_options
     dt_append_vm_tag_data
     dt_get_tag
     dt_get_tag_data
@@ -273,6 +287,7 @@ public let atomList = """
     ensure_engine_loaded_nif
     env
     eof
+    eol
     equal===
     erase
     erase_persistent_terms
@@ -323,6 +338,7 @@ public let atomList = """
     external_reference
     external_size
     false
+    fd
     file
     file_desc_to_ref_nif
     file_info
@@ -343,6 +359,7 @@ public let atomList = """
     floor
     flush
     fmod
+    force
     format_bs_fail
     format_error_int
     from_keys
@@ -384,6 +401,7 @@ public let atomList = """
     greaterEqual=>=
     group_leader
     halt
+    handle
     has_prepared_code_on_load
     hash_algorithms
     hash_equals_nif
@@ -401,11 +419,16 @@ public let atomList = """
     heir
     hfloat
     hibernate
+    hide
     high
     id
     if_clause
     ignore
+    in_=in
+    inconsistent
     index
+    inet_async
+    inet_reply
     infinity
     inflateEnd_nif
     inflateGetDictionary_nif
@@ -491,6 +514,7 @@ public let atomList = """
     lf
     line
     link
+    linked_in_driver
     links
     linux
     list
@@ -517,6 +541,7 @@ public let atomList = """
     localtime_to_universaltime
     lock_order_violation
     locked
+    locking
     log
     log10
     log2
@@ -566,6 +591,7 @@ public let atomList = """
     md5_final
     md5_init
     md5_update
+    mem_error
     member
     memory
     merge
@@ -668,6 +694,7 @@ public let atomList = """
     noconnection
     node
     nodes
+    noeol
     nomatch
     none
     nonode_nohost=nonode@nohost
@@ -678,8 +705,12 @@ public let atomList = """
     notEqual=/=
     not_a_list
     not_found
+    not_initialized
     not_loaded
+    not_loaded_by_this_process
+    not_on_controlling_process
     not_owner
+    not_pending
     not_purged
     notbol
     notempty
@@ -688,6 +719,7 @@ public let atomList = """
     notify
     notsup
     nouse
+    nouse_stdio
     now
     off
     off_heap
@@ -698,15 +730,21 @@ public let atomList = """
     on
     on_heap
     on_load
+    open_error
     open_nif
     open_port
     or
     ordered_set
     orelse
     os
+    os_pid
     other
+    out
     output
+    overlapped_io
     owner
+    packet
+    parallelism
     parent
     part
     pbkdf2_hmac_nif
@@ -714,6 +752,7 @@ public let atomList = """
     pending_purge_lambda
     perf_counter
     perf_counter_unit
+    permanent
     persistent_term
     phash
     phash2
@@ -730,8 +769,10 @@ public let atomList = """
     port_command
     port_connect
     port_control
+    port_count
     port_get_data
     port_info
+    port_level
     port_set_data
     port_to_list
     ports
@@ -767,6 +808,7 @@ public let atomList = """
     put
     putenv
     pwrite_nif
+    queue_size
     raise
     rand_seed_nif
     rand_uniform_nif
@@ -875,6 +917,8 @@ public let atomList = """
     slot
     smp
     spawn
+    spawn_driver
+    spawn_executable
     spawn_link
     spawn_opt
     spawn_reply
@@ -892,7 +936,10 @@ public let atomList = """
     statistics
     stats
     status
+    stderr_to_stdout
+    stream
     stream_end
+    stream_error
     string
     strong_rand_bytes_nif
     strong_rand_range_nif
@@ -953,6 +1000,9 @@ public let atomList = """
     tuple_to_list
     type
     ucp
+    udp
+    udp_error
+    udp_passive
     unalias
     undef
     undefined
@@ -969,6 +1019,7 @@ public let atomList = """
     universaltime_to_localtime
     universaltime_to_posixtime
     unix
+    unknown_error
     unlink
     unlock
     unlocked
@@ -978,6 +1029,7 @@ public let atomList = """
     update
     update_counter
     update_element
+    use_stdio
     used
     user_trace_i4s4
     user_trace_n
@@ -989,6 +1041,7 @@ public let atomList = """
     value
     values
     version
+    version_error
     waiting
     wall_clock
     warning

@@ -7,7 +7,7 @@
 // While the descriptor is open the handle holds a reference to itself, so that a forgotten handle is closed by its
 // owner's death and never by the garbage collector, which must not block.
 
-public import CMachine
+import CMachine
 import Glibc
 import Machine
 import Terms
@@ -158,10 +158,10 @@ enum FileOwners {
 nonisolated(unsafe) private var closingProcess = Term.none
 
 /// Called by `erlang:load_nif("prim_file", Pid)`: `pid` receives `{close, Ref}` for files whose owner died.
-public func setFileClosingProcess(_ pid: Term) { closingProcess = pid }
+func setFileClosingProcess(_ pid: Term) { closingProcess = pid }
 
 /// Called when a process has exited: its open files get closed, by the helper process because that may block.
-public func closeFiles(ofExited owner: Term) {
+func closeFiles(ofExited owner: Term) {
     while let handle = FileOwners.takeOne(of: owner) {
         defer { handle.pointee.resource.asBinary.release() }
         while true {

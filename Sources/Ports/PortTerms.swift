@@ -81,7 +81,7 @@ func newResource(
     magic.initialize(to: MagicBinary())
     magic.pointee.head.references = 1
     magic.pointee.head.flags = UInt64(binaryIsMagic)
-    magic.pointee.numbers = nextReferenceNumbers()
+    magic.pointee.numbers = References.make(nil)
     magic.pointee.kind = kind
     magic.pointee.data = data
     magic.pointee.destroy = destroy

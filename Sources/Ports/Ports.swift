@@ -5,7 +5,7 @@ public import Machine
 /// Rows of this target's native functions.
 public let portsTable: [Bif] =
     fileNamesTable + primFileHandlesTable + primFilePathsTable + environmentTable + operatingSystemTable
-    + calendarTimeTable + primBufferTable
+    + calendarTimeTable + primBufferTable + zlibTable + portBifsTable + driverLoadingTable
 
 /// Rows that may block for long (files, name services): for threads that no Erlang process waits for.
 public let portsDirtyRows: [(StaticString, StaticString, Int)] =

@@ -2,5 +2,6 @@
 #include "Layout.h"
 #include "Atomics.h"
 #include "Schedule.h"
+#include "PortShims.h"
 #include "EmptyTerms.h"
 #include "Search.h"
