@@ -8,6 +8,8 @@ private let tables: [[Bif]] = [
     binaryModuleBifs,
     binarySearchBifs,
     checksumBifs,
+    unicodeBifs,
+    packetBifs,
     mapBifs,
     mapNextBifs,
     listBifs,

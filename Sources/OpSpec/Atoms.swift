@@ -9,6 +9,8 @@ public let atomList = """
     abort
     abort_pending_connection
     abs
+    abs_path
+    absoluteURI
     ac
     access
     ack
@@ -45,6 +47,7 @@ public let atomList = """
     arrays
     asin
     asinh
+    asn1
     asn1rt_nif
     async
     async_dist
@@ -128,6 +131,7 @@ public let atomList = """
     catchlevel
     cause
     cd
+    cdr
     ceil
     characters_to_binary
     characters_to_list
@@ -339,6 +343,7 @@ public let atomList = """
     external_size
     false
     fd
+    fcgi
     file
     file_desc_to_ref_nif
     file_info
@@ -421,11 +426,22 @@ public let atomList = """
     hibernate
     hide
     high
+    http
+    http_bin
+    http_eoh
+    http_error
+    http_header
+    http_request
+    http_response
+    httph
+    httph_bin
+    https
     id
     if_clause
     ignore
     in_=in
     inconsistent
+    incomplete
     index
     inet_async
     inet_reply
@@ -513,6 +529,8 @@ public let atomList = """
     lessEqual==<
     lf
     line
+    line_delimiter
+    line_length
     link
     linked_in_driver
     links
@@ -745,6 +763,7 @@ public let atomList = """
     owner
     packet
     parallelism
+    packet_size
     parent
     part
     pbkdf2_hmac_nif
@@ -866,6 +885,7 @@ public let atomList = """
     same
     scheduler
     scheduler_wall_time
+    scheme
     scientific
     scope
     second
@@ -931,6 +951,7 @@ public let atomList = """
     srp_host_secret_nif
     srp_user_secret_nif
     srp_value_B_nif
+    ssl_tls
     stack_size
     start_timer
     statistics
@@ -945,6 +966,7 @@ public let atomList = """
     strong_rand_range_nif
     sub_binary
     subtract
+    sunrm
     suspend_process
     suspended
     suspending
@@ -981,6 +1003,7 @@ public let atomList = """
     tl
     total
     total_heap_size
+    tpkt
     trace
     trace_delivered
     trace_info

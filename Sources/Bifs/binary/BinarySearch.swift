@@ -64,7 +64,7 @@ func binary_compile_pattern_1(_ process: Ref<Process>, _ arguments: Arguments) -
     let magic = memory.assumingMemoryBound(to: MagicBinary.self)
     magic.initialize(to: MagicBinary())
     magic.pointee.head = Binary(references: 1, capacity: 0, flags: UInt64(binaryIsMagic))
-    magic.pointee.numbers = nextReferenceNumbers()
+    magic.pointee.numbers = References.make(process.pointee.scheduler)
     magic.pointee.kind = patternKind
     magic.pointee.data = Unmanaged.passRetained(compiled).toOpaque()
     magic.pointee.destroy = { magic in
