@@ -8,6 +8,7 @@
 
 import CMachine
 import Glibc
+import Machine
 import Terms
 
 enum MatchFlags {
@@ -123,17 +124,17 @@ enum MatchReference {
     static var kind: UnsafeRawPointer { withUnsafeMutablePointer(to: &kindMark) { UnsafeRawPointer($0) } }
 
     /// A magic reference that owns `program`.
-    static func make(_ program: Ref<MatchProgram>, _ heap: Ref<Heap>) -> Term {
+    static func make(_ program: Ref<MatchProgram>, _ process: Ref<Process>) -> Term {
         let magic = Ref<MagicBinary>.allocate(capacity: 1)
         magic.initialize(to: MagicBinary())
         magic.pointee.head = Binary(references: 1, capacity: 0, flags: UInt64(binaryIsMagic))
-        magic.pointee.numbers = newTableReferenceNumbers()
+        magic.pointee.numbers = References.make(process.pointee.scheduler)
         magic.pointee.kind = kind
         magic.pointee.data = UnsafeMutableRawPointer(program)
         magic.pointee.destroy = { magic in
             magic.pointee.data?.assumingMemoryBound(to: MatchProgram.self).free()
         }
-        return heap.makeMagicReference(magic)
+        return process.heap.makeMagicReference(magic)
     }
 
     /// The program of a reference; nil if it is no compiled specification.

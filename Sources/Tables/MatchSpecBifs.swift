@@ -29,7 +29,7 @@ func ets_match_spec_compile_1(_ process: Ref<Process>, _ arguments: Arguments) -
     guard arguments[0].isCons, let clauses = matchClauses(arguments[0]) else { return process.badarg() }
     do throws(MatchFailure) {
         var compiler = MatchCompiler(flags: MatchFlags.table)
-        return MatchReference.make(try compiler.compile(clauses), process.heap)
+        return MatchReference.make(try compiler.compile(clauses), process)
     } catch {
         return error == .tooDeep ? process.systemLimit() : process.badarg()
     }

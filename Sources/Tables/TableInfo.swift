@@ -143,9 +143,8 @@ private func chainStatistics(_ table: Ref<Table>, _ heap: Ref<Heap>) -> Term {
 /// ets:all/0 waits for one answer {Reference, Tables} from every scheduler; here the first answer has all tables and
 /// the others none.
 func ets_internal_request_all_0(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    guard let services = tableServices else { return process.notsup() }
     let heap = process.heap
-    let reference = heap.reference(services.newReferenceNumbers())
+    let reference = process.makeReference()
     var list = Term.nil
     vm_lock(&TableRegistry.lock)
     var current = TableRegistry.last
@@ -159,8 +158,8 @@ func ets_internal_request_all_0(_ process: Ref<Process>, _ arguments: Arguments)
         current = table.pointee.previous
     }
     vm_unlock(&TableRegistry.lock)
-    for index in 0..<max(services.schedulerCount(), 1) {
-        services.send(process, process.pointee.id, heap.tuple(reference, index == 0 ? list : .nil))
+    for index in 0..<max(Schedulers.count, 1) {
+        _ = sendMessage(from: process, to: process.pointee.id, heap.tuple(reference, index == 0 ? list : .nil))
     }
     return reference
 }

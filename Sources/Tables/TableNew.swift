@@ -140,7 +140,7 @@ func ets_new_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     table.pointee.owner = process.pointee.id
     table.pointee.keyPosition = options.keyPosition
     if !table.isOrdered { table.createHash() }
-    let magic = makeTableMagic(table)
+    let magic = makeTableMagic(table, process)
     table.pointee.magic = magic
     guard TableRegistry.enter(table) else {
         if !table.isOrdered { table.destroyHash() }
@@ -159,24 +159,14 @@ func ets_new_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
 }
 
 /// The magic binary of a new table, with the reference that the table itself holds.
-private func makeTableMagic(_ table: Ref<Table>) -> Ref<MagicBinary> {
+private func makeTableMagic(_ table: Ref<Table>, _ process: Ref<Process>) -> Ref<MagicBinary> {
     let magic = Ref<MagicBinary>.allocate(capacity: 1)
     magic.initialize(to: MagicBinary())
     magic.pointee.head = Binary(references: 1, capacity: 0, flags: UInt64(binaryIsMagic))
-    magic.pointee.numbers = newTableReferenceNumbers()
+    magic.pointee.numbers = References.make(process.pointee.scheduler)
     magic.pointee.kind = TableRegistry.kind
     magic.pointee.data = UnsafeMutableRawPointer(table)
     return magic
-}
-
-/// Counts tables made so far; atomic.
-nonisolated(unsafe) private var tablesMade: UInt64 = 0
-
-/// Number words that no other reference has.
-func newTableReferenceNumbers() -> (UInt64, UInt64) {
-    if let services = tableServices { return services.newReferenceNumbers() }
-    let number = vm_fetch_add(&tablesMade, 1)
-    return (0x3_FFFF | number << 32, number >> 32)
 }
 
 func ets_delete_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
@@ -204,7 +194,7 @@ func ets_give_away_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     let table = locked.table
     let own = process.pointee.id
     var failure = Term.none
-    if receiver != own, !receiver.isLocalPid || !(tableServices?.isAlive(receiver) ?? false) {
+    if receiver != own, !receiver.isLocalPid || !isLivingProcess(receiver) {
         failure = process.badarg()
         locked.unlock()
         return failure

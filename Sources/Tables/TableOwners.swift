@@ -8,37 +8,11 @@ import Glibc
 import Machine
 public import Terms
 
-/// What tables need of the process machinery. Set once at boot, before the second process exists.
-public struct TableServices {
-    /// Whether the local pid names a process that has not begun to exit.
-    public var isAlive: (Term) -> Bool
-    /// Sends `message`, whose parts live on `sender`'s heap or nowhere, to a local pid.
-    public var send: (_ sender: Ref<Process>, _ receiver: Term, _ message: Term) -> Void
-    /// The number words of a fresh reference.
-    public var newReferenceNumbers: () -> (UInt64, UInt64)
-    /// Erlang monotonic time and system time in nanoseconds, as `erlang:monotonic_time(nanosecond)` has them.
-    public var times: () -> (monotonic: Int64, system: Int64)
-
-    /// erlang:system_info(schedulers): how many answers ets:all/0 waits for.
-    public var schedulerCount: () -> Int
-
-    public init(
-        isAlive: @escaping (Term) -> Bool, send: @escaping (Ref<Process>, Term, Term) -> Void,
-        newReferenceNumbers: @escaping () -> (UInt64, UInt64),
-        times: @escaping () -> (monotonic: Int64, system: Int64), schedulerCount: @escaping () -> Int
-    ) {
-        self.schedulerCount = schedulerCount
-        self.isAlive = isAlive
-        self.send = send
-        self.newReferenceNumbers = newReferenceNumbers
-        self.times = times
-    }
+/// Whether a local pid names a process that has not begun to exit.
+func isLivingProcess(_ pid: Term) -> Bool {
+    guard let process = ProcessTable.find(pid) else { return false }
+    return !process.isExiting
 }
-
-/// Constant after boot. Without it no process counts as alive: no table finds an heir.
-nonisolated(unsafe) var tableServices: TableServices?
-
-public func installTableServices(_ services: TableServices) { tableServices = services }
 
 struct OwnerBucket {
     var lock = Lock()
@@ -149,9 +123,9 @@ extension UnsafeMutablePointer where Pointee == Table {
         let pid = process.pointee.id
         vm_lock(&pointee.fixationLock)
         _ = vm_fetch_add(&pointee.fixCount, 1)
-        if pointee.fixations == nil, let times = tableServices?.times() {
-            pointee.fixTime = times.monotonic
-            pointee.fixSystemTime = times.system
+        if pointee.fixations == nil {
+            pointee.fixTime = Clock.monotonic()
+            pointee.fixSystemTime = Clock.system()
         }
         var current = pointee.fixations
         while let fixation = current {
@@ -214,7 +188,7 @@ extension UnsafeMutablePointer where Pointee == Table {
     /// Requires: exclusive, or the table is not known yet.
     func setHeir(_ heir: Term, _ data: Term, _ process: Ref<Process>) {
         freeHeirData()
-        let isAlive = heir == process.pointee.id || heir.isLocalPid && tableServices?.isAlive(heir) ?? false
+        let isAlive = heir == process.pointee.id || heir.isLocalPid && isLivingProcess(heir)
         pointee.heir = isAlive ? heir : Atoms.none
         guard isAlive else { return }
         if data.isImmediate {
@@ -314,7 +288,7 @@ public func tablesOwnerExit(_ process: Ref<Process>) {
 /// Hands a table of the exiting process on; false, and still locked, if there is no living heir.
 private func giveToHeir(_ table: Ref<Table>, _ process: Ref<Process>) -> Bool {
     let heir = table.pointee.heir
-    guard heir.isLocalPid, heir != process.pointee.id, tableServices?.isAlive(heir) ?? false else { return false }
+    guard heir.isLocalPid, heir != process.pointee.id, isLivingProcess(heir) else { return false }
     table.setOwner(heir)
     let data = copyOut(table.pointee.heirData, to: process.heap)
     let identifier = table.identifier(process.heap)
@@ -325,10 +299,8 @@ private func giveToHeir(_ table: Ref<Table>, _ process: Ref<Process>) -> Bool {
 
 /// Tells `receiver` that a table is its own now. If it ended meanwhile, its end may have missed the table.
 func sendTransfer(_ process: Ref<Process>, _ receiver: Term, _ identifier: Term, _ data: Term) {
-    guard let services = tableServices else { return }
-    let message = process.heap.tuple(Atoms.ETS_TRANSFER, identifier, process.pointee.id, data)
-    services.send(process, receiver, message)
-    guard !services.isAlive(receiver) else { return }
+    _ = sendMessage(from: process, to: receiver, process.heap.tuple(Atoms.ETS_TRANSFER, identifier, process.pointee.id, data))
+    guard !isLivingProcess(receiver) else { return }
     while let table = OwnerIndex.firstTable(of: receiver) {
         table.lock.lockExclusive()
         if table.pointee.magic != nil, table.pointee.owner == receiver {

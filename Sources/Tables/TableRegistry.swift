@@ -242,10 +242,6 @@ enum TableRegistry {
 }
 
 extension UnsafeMutablePointer where Pointee == Process {
-    /// badarg with the `cause` that erl_stdlib_errors explains: it stands in `trace` until the stack trace is built.
-    @inline(never) func tableError(_ cause: Term) -> Term {
-        let failure = badarg()
-        pointee.trace = cause
-        return failure
-    }
+    /// badarg with the `cause` that erl_stdlib_errors explains.
+    @inline(never) func tableError(_ cause: Term) -> Term { raise(Atoms.badarg, cause: cause) }
 }

@@ -134,9 +134,9 @@ private func selectSome(
         if !isKept { selection.program.free() }
         process.bump(traversal.visited)
     }
-    let program = ProgramOwner(process) {
+    let program = ProgramOwner {
         isKept = true
-        return MatchReference.make(selection.program, process.heap)
+        return MatchReference.make(selection.program, process)
     }
     if locked.table.isOrdered {
         return firstNodes(process, locked.table, selection, &traversal, identifier, limit, reversed, program)
@@ -156,7 +156,7 @@ private func selectSome(
 /// Makes the term that owns the program when a continuation needs it.
 private struct ProgramOwner {
     let make: () -> Term
-    init(_ process: Ref<Process>, _ make: @escaping () -> Term) { self.make = make }
+    init(_ make: @escaping () -> Term) { self.make = make }
 }
 
 /// The table of a continuation: a name may be taken by another table, so it is a reference.
@@ -270,7 +270,7 @@ private func continueHash(_ process: Ref<Process>, _ table: Ref<Table>, _ contin
     defer { traversal.runner.release() }
     traversal.list = continuation.element(4)
     traversal.found = found
-    let owner = ProgramOwner(process) { continuation.element(3) }
+    let owner = ProgramOwner { continuation.element(3) }
     let identifier = continuation.element(0)
     if bucket < 0 || found >= limit.smallValue {
         return hashResult(process, table, &traversal, bucket, identifier, limit, isFirst: false, owner)
@@ -308,6 +308,6 @@ private func continueTree(_ process: Ref<Process>, _ table: Ref<Table>, _ contin
     let start = reversed ? table.treeBefore(key) : table.treeAfter(key)
     let last = traversal.visitNodes(from: start, to: end, ascending: !reversed, limit: limit.smallValue)
     process.bump(traversal.visited)
-    let owner = ProgramOwner(process) { continuation.element(4) }
+    let owner = ProgramOwner { continuation.element(4) }
     return treeResult(process, table, traversal, last, continuation.element(0), end, limit, reversed, owner)
 }

@@ -31,6 +31,7 @@ func boot(_ plan: LaunchPlan, root: String) throws(UsageError) {
     let settings = try Settings(plan.emulator)
     stressCollection = plan.options.stressesCollector
     bootMachine(bifsTable + tablesTable + portsTable)
+    bootTables()
     bootProcesses(
         schedulers: settings.schedulers, dirtyCPU: settings.schedulers, dirtyIO: settings.dirtyIO,
         processLimit: settings.processLimit)
