@@ -17,6 +17,8 @@ public let atomList = """
     acos
     acosh
     acquired
+    active_tasks
+    active_tasks_all
     add
     add_get
     adler32
@@ -28,6 +30,7 @@ public let atomList = """
     all_but_first
     all_names
     allocate_nif
+    allow_passive_connect
     already_exists
     already_initialized
     already_loaded
@@ -51,11 +54,14 @@ public let atomList = """
     asn1rt_nif
     async
     async_dist
+    asynchronous
     at
     atan
     atan2
     atanh
     atom
+    atom_count
+    atom_limit
     atom_to_binary
     atom_to_list
     atomics
@@ -64,9 +70,11 @@ public let atomList = """
     attributes
     auto
     available
+    await_result
     awaiting_load
     awaiting_unload
     backtrace
+    backtrace_depth
     badarg
     badarith
     badarity
@@ -78,9 +86,11 @@ public let atomList = """
     badopt
     badrecord
     badsig
+    badtype
     bag
     band
     bang=!
+    beam_jump_table
     beamfile_chunk
     beamfile_module_md5
     big
@@ -102,16 +112,20 @@ public let atomList = """
     bitmaps
     bitstring
     bitstring_to_list
+    block
+    block_normal
     bm
     bnot
     bof
     bor
+    break_ignored
     breakpoint
     bsl
     bsr
     bsr_anycrlf
     bsr_unicode
     buf_error
+    build_type
     bump_reductions
     busy
     busy_limits_msgq
@@ -151,6 +165,7 @@ public let atomList = """
     command
     compact
     compare_exchange
+    compat_rel
     compile
     compile_pattern
     complete
@@ -158,6 +173,7 @@ public let atomList = """
     connect
     connected
     const
+    context_reductions
     context_switches
     continue
     copy
@@ -179,6 +195,7 @@ public let atomList = """
     crc32_combine
     crc32_nif
     create_dist_channel
+    creation
     crlf
     crypto
     cur
@@ -189,6 +206,7 @@ public let atomList = """
     data
     data_error
     date
+    debug_compiled
     debug_hash_fixed_number_of_locks
     decentralized_counters
     decimals
@@ -205,6 +223,7 @@ public let atomList = """
     del_dir_nif
     del_file_nif
     delayed_close_nif
+    delayed_node_table_gc
     delete
     delete_element
     delete_module
@@ -221,7 +240,10 @@ public let atomList = """
     directory
     dirty
     dirty_cpu
+    dirty_cpu_schedulers
+    dirty_cpu_schedulers_online
     dirty_io
+    dirty_io_schedulers
     dirty_process_handle_signals
     disable_trace
     disabled
@@ -229,6 +251,8 @@ public let atomList = """
     display
     display_nl
     display_string
+    dist_buf_busy_limit
+    dist_ctrl
     dist_ctrl_get_data
     dist_ctrl_get_data_notification
     dist_ctrl_get_opt
@@ -246,6 +270,7 @@ public let atomList = """
     dont_need
     dotall
     driver_options
+    driver_version
     dt_append_vm_tag_data
     dt_get_tag
     dt_get_tag_data
@@ -256,13 +281,19 @@ public let atomList = """
     duplicate_bag
     duplicated
     dupnames
+    dynamic_trace
+    dynamic_trace_probes
     dyntrace
     eacces
+    eager_check_io
     ec_generate_key_nif
     ecdh_compute_key_nif
     einval
     element
     empty=
+    emu_args
+    emu_flavor
+    emu_type
     emulator
     enable_fips_mode_nif
     enable_trace
@@ -271,6 +302,7 @@ public let atomList = """
     encode_per_complete
     encode_unsigned
     endOfTable=$end_of_table
+    end_time
     engine_add_nif
     engine_by_id_nif
     engine_ctrl_cmd_strings_nif
@@ -308,15 +340,18 @@ public let atomList = """
     error_handler
     error_info
     error_logger
+    error_only
     erts
     erts_code_purger
     erts_debug
     erts_internal
     erts_literal_area_collector
     ets
+    ets_always_compress
     ets_lookup_binary_info
     ets_raw_first
     ets_raw_next
+    ets_realloc_moves
     ets_super_user
     evp_compute_key_nif
     evp_generate_key_nif
@@ -342,11 +377,13 @@ public let atomList = """
     external_reference
     external_size
     false
-    fd
     fcgi
+    fd
     file
     file_desc_to_ref_nif
     file_info
+    final
+    finalize
     find
     find_byte_index
     finish_after_on_load
@@ -363,6 +400,7 @@ public let atomList = """
     float_to_list
     floor
     flush
+    flush_monitor_messages
     fmod
     force
     format_bs_fail
@@ -421,9 +459,12 @@ public let atomList = """
     heap_binary
     heap_block_size
     heap_size
+    heap_sizes
+    heap_type
     heir
     hfloat
     hibernate
+    hidden
     hide
     high
     http
@@ -440,8 +481,8 @@ public let atomList = """
     if_clause
     ignore
     in_=in
-    inconsistent
     incomplete
+    inconsistent
     index
     inet_async
     inet_reply
@@ -457,6 +498,7 @@ public let atomList = """
     info_lib
     info_msg
     info_nif
+    inherit
     inherited
     init_=init
     initial_call
@@ -469,6 +511,7 @@ public let atomList = """
     integer
     integer_to_binary
     integer_to_list
+    internal
     internal_delete_all
     internal_error
     internal_name2native
@@ -509,6 +552,7 @@ public let atomList = """
     is_translatable
     is_tuple
     iterator
+    kernel_poll
     keyfind
     keymember
     keypos
@@ -516,6 +560,7 @@ public let atomList = """
     keysearch
     kill
     killed
+    known
     lambda
     last
     last_calls
@@ -557,6 +602,7 @@ public let atomList = """
     local
     localtime
     localtime_to_universaltime
+    lock_checking
     lock_order_violation
     locked
     locking
@@ -564,6 +610,9 @@ public let atomList = """
     log10
     log2
     logger
+    logical_processors
+    logical_processors_available
+    logical_processors_online
     longest_common_prefix
     longest_common_suffix
     lookup
@@ -575,6 +624,7 @@ public let atomList = """
     mac_init_nif
     mac_nif
     mac_update_nif
+    machine
     magic_ref
     mailbox
     major
@@ -630,14 +680,19 @@ public let atomList = """
     minus=-
     minusMinus=--
     mod_exp_nif
+    modified_timing_level
     module
     module_loaded
     monitor
     monitor_node
+    monitor_nodes
     monitored_by
     monitors
+    monotonic
     monotonic_time
     more
+    multi_scheduling
+    multi_scheduling_blockers
     multiline
     name
     named_table
@@ -698,6 +753,7 @@ public let atomList = """
     nif_shutdown
     nif_sockname
     nif_supports
+    nif_version
     nifs
     nil
     no
@@ -707,10 +763,12 @@ public let atomList = """
     no_integer
     no_reuse
     no_start_optimize
+    no_time_warp
     nocatch
     noconnect
     noconnection
     node
+    nodedown
     nodes
     noeol
     nomatch
@@ -718,6 +776,7 @@ public let atomList = """
     nonode_nohost=nonode@nohost
     noproc
     normal
+    normal_multi_scheduling_blockers
     nosuspend
     not
     notEqual=/=
@@ -730,6 +789,7 @@ public let atomList = """
     not_owner
     not_pending
     not_purged
+    notalive
     notbol
     notempty
     notempty_atstart
@@ -751,19 +811,28 @@ public let atomList = """
     open_error
     open_nif
     open_port
+    opt
     or
     ordered_set
     orelse
     os
+    os_monotonic_time_source
     os_pid
+    os_system_time_source
     other
+    other
+    otp_release
     out
     output
+    output
+    outstanding_system_requests_limit
     overlapped_io
     owner
+    owner
     packet
-    parallelism
     packet_size
+    parallel
+    parallelism
     parent
     part
     pbkdf2_hmac_nif
@@ -792,10 +861,13 @@ public let atomList = """
     port_get_data
     port_info
     port_level
+    port_limit
+    port_parallelism
     port_set_data
     port_to_list
     ports
     position
+    positive
     posixtime_to_universaltime
     pow
     pre_loaded
@@ -814,10 +886,12 @@ public let atomList = """
     private_append
     privkey_to_pubkey_nif
     process
+    process_count
     process_display
     process_dump
     process_flag
     process_info
+    process_limit
     processes
     protected
     protection
@@ -864,8 +938,10 @@ public let atomList = """
     rename_nif
     reply
     reply_demonitor
+    reply_tag
     report_errors
     request_system_task
+    resolution
     resume_process
     return
     return_trace
@@ -875,6 +951,8 @@ public let atomList = """
     rsa_opts_algorithms
     run
     run_queue
+    run_queue_lengths
+    run_queue_lengths_all
     runnable
     running
     runtime
@@ -883,8 +961,14 @@ public let atomList = """
     safe_fixed_monotonic_time
     safe_fixtable
     same
+    save_calls
     scheduler
+    scheduler_bind_type
+    scheduler_bindings
     scheduler_wall_time
+    scheduler_wall_time_all
+    schedulers
+    schedulers_online
     scheme
     scientific
     scope
@@ -899,11 +983,13 @@ public let atomList = """
     send
     send_after
     send_copy_request
+    sensitive
     seq_trace
     seq_trace_info
     seq_trace_print
     sequential
     sequential_trace_token
+    sequential_tracer
     set
     setBufSize_nif
     setStash_nif
@@ -936,9 +1022,11 @@ public let atomList = """
     slash=/
     slot
     smp
+    smp_support
     spawn
     spawn_driver
     spawn_executable
+    spawn_init
     spawn_link
     spawn_opt
     spawn_reply
@@ -953,6 +1041,7 @@ public let atomList = """
     srp_value_B_nif
     ssl_tls
     stack_size
+    start_time
     start_timer
     statistics
     stats
@@ -966,6 +1055,7 @@ public let atomList = """
     strong_rand_range_nif
     sub_binary
     subtract
+    success_only
     sunrm
     suspend_process
     suspended
@@ -974,37 +1064,51 @@ public let atomList = """
     sync
     sync_nif
     system
+    system_architecture
     system_check
     system_flag
     system_info
     system_limit
+    system_logger
     system_monitor
     system_profile
     system_time
+    system_version
     table
     table_type
     tag
+    taints
     take
     tan
     tanh
     term_to_binary
     term_to_iovec
     term_type
+    this
     thread
+    thread_pool_size
     threads
     throw
     time
+    time_correction
     time_offset
     time_unit
+    time_warp_mode
     timeout
     timeout_value
     times=*
     timestamp
     tl
+    tolerant_timeofday
     total
+    total_active_tasks
+    total_active_tasks_all
     total_heap_size
+    total_run_queue_lengths
+    total_run_queue_lengths_all
     tpkt
     trace
+    trace_control_word
     trace_delivered
     trace_info
     trace_pattern
@@ -1027,6 +1131,9 @@ public let atomList = """
     udp_error
     udp_passive
     unalias
+    unblock
+    unblock_normal
+    unbound
     undef
     undefined
     undefined_function
@@ -1043,6 +1150,7 @@ public let atomList = """
     universaltime_to_posixtime
     unix
     unknown_error
+    unless_suspending
     unlink
     unlock
     unlocked
@@ -1065,6 +1173,7 @@ public let atomList = """
     values
     version
     version_error
+    visible
     waiting
     wall_clock
     warning
@@ -1073,6 +1182,7 @@ public let atomList = """
     whereis
     will_need
     words
+    wordsize
     write
     write_concurrency
     write_nif

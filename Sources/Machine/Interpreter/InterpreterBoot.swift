@@ -19,6 +19,7 @@ public func bootMachine(_ rows: [Bif]) {
     bootCodeTables()
     registerBifs(exceptionBifs)
     registerBifs(codeBifs)
+    for table in processBifTables { registerBifs(table) }
     registerBifs(rows)
     registerNativeHandler(Atoms.erlang, Atoms.apply, 3, handler: handlerAddress(.apply_3))
     registerNativeHandler(Atoms.erlang, Atoms.apply, 2, handler: handlerAddress(.apply_2))

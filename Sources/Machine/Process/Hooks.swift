@@ -28,6 +28,8 @@ public enum PortHooks {
 public enum ExitHooks {
     /// Tables it owns are deleted or given away. Runs before links and monitors hear of the end.
     nonisolated(unsafe) public static var tables: (@convention(thin) (Ref<Process>) -> Void)? = nil
+    /// Output of ports is written out before the VM ends.
+    nonisolated(unsafe) public static var flushPorts: (@convention(thin) () -> Void)? = nil
     /// Native resources that watch the process.
     nonisolated(unsafe) public static var resources: (@convention(thin) (Ref<Process>) -> Void)? = nil
 }

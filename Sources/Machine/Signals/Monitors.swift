@@ -21,8 +21,8 @@ enum MonitorFlags {
     static let replyAlias: UInt64 = 16
     /// Watches the time offset.
     static let timeOffset: UInt64 = 32
-    /// Made by a spawn request whose reply was not sent yet.
-    static let mask: UInt64 = 0xFFF
+    /// A port is watched.
+    static let port: UInt64 = 64
 }
 
 /// A tag other than 'DOWN', copied.
@@ -161,7 +161,7 @@ public enum Monitors {
                 | MonitorFlags.replyAlias) != 0
             let reference = isAlias ? heap.aliasReference(numbers, process.pointee.id) : heap.reference(numbers)
             let object = name.isNone ? target : heap.tuple(name, Nodes.local.pointee.name)
-            let isPort = target.isLocalPort || signal.pointee.from.isLocalPort
+            let isPort = flags & MonitorFlags.port != 0
             let (term, elements) = heap.makeTuple(5)
             elements[0] = tag.raw
             elements[1] = reference.raw

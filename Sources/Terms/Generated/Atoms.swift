@@ -10,14 +10,14 @@ let fixedAtomNames: [StaticString] = [
     "abort",
     "abort_pending_connection",
     "abs",
-    "abs_path",
-    "absoluteURI",
     "ac",
     "access",
     "ack",
     "acos",
     "acosh",
     "acquired",
+    "active_tasks",
+    "active_tasks_all",
     "add",
     "add_get",
     "adler32",
@@ -29,6 +29,7 @@ let fixedAtomNames: [StaticString] = [
     "all_but_first",
     "all_names",
     "allocate_nif",
+    "allow_passive_connect",
     "already_exists",
     "already_initialized",
     "already_loaded",
@@ -48,15 +49,17 @@ let fixedAtomNames: [StaticString] = [
     "arrays",
     "asin",
     "asinh",
-    "asn1",
     "asn1rt_nif",
     "async",
     "async_dist",
+    "asynchronous",
     "at",
     "atan",
     "atan2",
     "atanh",
     "atom",
+    "atom_count",
+    "atom_limit",
     "atom_to_binary",
     "atom_to_list",
     "atomics",
@@ -67,7 +70,9 @@ let fixedAtomNames: [StaticString] = [
     "available",
     "awaiting_load",
     "awaiting_unload",
+    "await_result",
     "backtrace",
+    "backtrace_depth",
     "badarg",
     "badarith",
     "badarity",
@@ -79,9 +84,11 @@ let fixedAtomNames: [StaticString] = [
     "badopt",
     "badrecord",
     "badsig",
+    "badtype",
     "bag",
     "band",
     "!",
+    "beam_jump_table",
     "beamfile_chunk",
     "beamfile_module_md5",
     "big",
@@ -103,16 +110,20 @@ let fixedAtomNames: [StaticString] = [
     "bitmaps",
     "bitstring",
     "bitstring_to_list",
+    "block",
+    "block_normal",
     "bm",
     "bnot",
     "bof",
     "bor",
+    "break_ignored",
     "breakpoint",
     "bsl",
     "bsr",
     "bsr_anycrlf",
     "bsr_unicode",
     "buf_error",
+    "build_type",
     "bump_reductions",
     "busy",
     "busy_limits_msgq",
@@ -132,7 +143,6 @@ let fixedAtomNames: [StaticString] = [
     "catchlevel",
     "cause",
     "cd",
-    "cdr",
     "ceil",
     "characters_to_binary",
     "characters_to_list",
@@ -152,6 +162,7 @@ let fixedAtomNames: [StaticString] = [
     "command",
     "compact",
     "compare_exchange",
+    "compat_rel",
     "compile",
     "compile_pattern",
     "complete",
@@ -159,6 +170,7 @@ let fixedAtomNames: [StaticString] = [
     "connect",
     "connected",
     "const",
+    "context_reductions",
     "context_switches",
     "continue",
     "copy",
@@ -181,6 +193,7 @@ let fixedAtomNames: [StaticString] = [
     "crc32_nif",
     "create_dist_channel",
     "crlf",
+    "creation",
     "crypto",
     "cur",
     "current_function",
@@ -190,6 +203,7 @@ let fixedAtomNames: [StaticString] = [
     "data",
     "data_error",
     "date",
+    "debug_compiled",
     "debug_hash_fixed_number_of_locks",
     "decentralized_counters",
     "decimals",
@@ -206,6 +220,7 @@ let fixedAtomNames: [StaticString] = [
     "del_dir_nif",
     "del_file_nif",
     "delayed_close_nif",
+    "delayed_node_table_gc",
     "delete",
     "delete_element",
     "delete_module",
@@ -222,7 +237,10 @@ let fixedAtomNames: [StaticString] = [
     "directory",
     "dirty",
     "dirty_cpu",
+    "dirty_cpu_schedulers",
+    "dirty_cpu_schedulers_online",
     "dirty_io",
+    "dirty_io_schedulers",
     "dirty_process_handle_signals",
     "disable_trace",
     "disabled",
@@ -230,6 +248,8 @@ let fixedAtomNames: [StaticString] = [
     "display",
     "display_nl",
     "display_string",
+    "dist_buf_busy_limit",
+    "dist_ctrl",
     "dist_ctrl_get_data",
     "dist_ctrl_get_data_notification",
     "dist_ctrl_get_opt",
@@ -247,6 +267,7 @@ let fixedAtomNames: [StaticString] = [
     "dont_need",
     "dotall",
     "driver_options",
+    "driver_version",
     "dt_append_vm_tag_data",
     "dt_get_tag",
     "dt_get_tag_data",
@@ -257,13 +278,19 @@ let fixedAtomNames: [StaticString] = [
     "duplicate_bag",
     "duplicated",
     "dupnames",
+    "dynamic_trace",
+    "dynamic_trace_probes",
     "dyntrace",
     "eacces",
+    "eager_check_io",
     "ec_generate_key_nif",
     "ecdh_compute_key_nif",
     "einval",
     "element",
     "",
+    "emu_args",
+    "emu_flavor",
+    "emu_type",
     "emulator",
     "enable_fips_mode_nif",
     "enable_trace",
@@ -272,6 +299,7 @@ let fixedAtomNames: [StaticString] = [
     "encode_per_complete",
     "encode_unsigned",
     "$end_of_table",
+    "end_time",
     "engine_add_nif",
     "engine_by_id_nif",
     "engine_ctrl_cmd_strings_nif",
@@ -309,15 +337,18 @@ let fixedAtomNames: [StaticString] = [
     "error_handler",
     "error_info",
     "error_logger",
+    "error_only",
     "erts",
     "erts_code_purger",
     "erts_debug",
     "erts_internal",
     "erts_literal_area_collector",
     "ets",
+    "ets_always_compress",
     "ets_lookup_binary_info",
     "ets_raw_first",
     "ets_raw_next",
+    "ets_realloc_moves",
     "ets_super_user",
     "evp_compute_key_nif",
     "evp_generate_key_nif",
@@ -344,10 +375,11 @@ let fixedAtomNames: [StaticString] = [
     "external_size",
     "false",
     "fd",
-    "fcgi",
     "file",
     "file_desc_to_ref_nif",
     "file_info",
+    "final",
+    "finalize",
     "find",
     "find_byte_index",
     "finish_after_on_load",
@@ -364,6 +396,7 @@ let fixedAtomNames: [StaticString] = [
     "float_to_list",
     "floor",
     "flush",
+    "flush_monitor_messages",
     "fmod",
     "force",
     "format_bs_fail",
@@ -422,27 +455,19 @@ let fixedAtomNames: [StaticString] = [
     "heap_binary",
     "heap_block_size",
     "heap_size",
+    "heap_sizes",
+    "heap_type",
     "heir",
     "hfloat",
     "hibernate",
     "hide",
+    "hidden",
     "high",
-    "http",
-    "http_bin",
-    "http_eoh",
-    "http_error",
-    "http_header",
-    "http_request",
-    "http_response",
-    "httph",
-    "httph_bin",
-    "https",
     "id",
     "if_clause",
     "ignore",
     "in",
     "inconsistent",
-    "incomplete",
     "index",
     "inet_async",
     "inet_reply",
@@ -458,6 +483,7 @@ let fixedAtomNames: [StaticString] = [
     "info_lib",
     "info_msg",
     "info_nif",
+    "inherit",
     "inherited",
     "init",
     "initial_call",
@@ -470,6 +496,7 @@ let fixedAtomNames: [StaticString] = [
     "integer",
     "integer_to_binary",
     "integer_to_list",
+    "internal",
     "internal_delete_all",
     "internal_error",
     "internal_name2native",
@@ -510,6 +537,7 @@ let fixedAtomNames: [StaticString] = [
     "is_translatable",
     "is_tuple",
     "iterator",
+    "kernel_poll",
     "keyfind",
     "keymember",
     "keypos",
@@ -517,6 +545,7 @@ let fixedAtomNames: [StaticString] = [
     "keysearch",
     "kill",
     "killed",
+    "known",
     "lambda",
     "last",
     "last_calls",
@@ -530,8 +559,6 @@ let fixedAtomNames: [StaticString] = [
     "=<",
     "lf",
     "line",
-    "line_delimiter",
-    "line_length",
     "link",
     "linked_in_driver",
     "links",
@@ -558,6 +585,7 @@ let fixedAtomNames: [StaticString] = [
     "local",
     "localtime",
     "localtime_to_universaltime",
+    "lock_checking",
     "lock_order_violation",
     "locked",
     "locking",
@@ -565,6 +593,9 @@ let fixedAtomNames: [StaticString] = [
     "log10",
     "log2",
     "logger",
+    "logical_processors",
+    "logical_processors_available",
+    "logical_processors_online",
     "longest_common_prefix",
     "longest_common_suffix",
     "lookup",
@@ -576,6 +607,7 @@ let fixedAtomNames: [StaticString] = [
     "mac_init_nif",
     "mac_nif",
     "mac_update_nif",
+    "machine",
     "magic_ref",
     "mailbox",
     "major",
@@ -631,14 +663,19 @@ let fixedAtomNames: [StaticString] = [
     "-",
     "--",
     "mod_exp_nif",
+    "modified_timing_level",
     "module",
     "module_loaded",
     "monitor",
     "monitor_node",
+    "monitor_nodes",
     "monitored_by",
     "monitors",
+    "monotonic",
     "monotonic_time",
     "more",
+    "multi_scheduling",
+    "multi_scheduling_blockers",
     "multiline",
     "name",
     "named_table",
@@ -699,6 +736,7 @@ let fixedAtomNames: [StaticString] = [
     "nif_shutdown",
     "nif_sockname",
     "nif_supports",
+    "nif_version",
     "nifs",
     "nil",
     "no",
@@ -708,10 +746,12 @@ let fixedAtomNames: [StaticString] = [
     "no_integer",
     "no_reuse",
     "no_start_optimize",
+    "no_time_warp",
     "nocatch",
     "noconnect",
     "noconnection",
     "node",
+    "nodedown",
     "nodes",
     "noeol",
     "nomatch",
@@ -719,6 +759,7 @@ let fixedAtomNames: [StaticString] = [
     "nonode@nohost",
     "noproc",
     "normal",
+    "normal_multi_scheduling_blockers",
     "nosuspend",
     "not",
     "/=",
@@ -731,6 +772,7 @@ let fixedAtomNames: [StaticString] = [
     "not_owner",
     "not_pending",
     "not_purged",
+    "notalive",
     "notbol",
     "notempty",
     "notempty_atstart",
@@ -752,6 +794,7 @@ let fixedAtomNames: [StaticString] = [
     "open_error",
     "open_nif",
     "open_port",
+    "opt",
     "or",
     "ordered_set",
     "orelse",
@@ -764,7 +807,14 @@ let fixedAtomNames: [StaticString] = [
     "owner",
     "packet",
     "parallelism",
-    "packet_size",
+    "os_monotonic_time_source",
+    "os_system_time_source",
+    "other",
+    "otp_release",
+    "output",
+    "outstanding_system_requests_limit",
+    "owner",
+    "parallel",
     "parent",
     "part",
     "pbkdf2_hmac_nif",
@@ -793,10 +843,13 @@ let fixedAtomNames: [StaticString] = [
     "port_get_data",
     "port_info",
     "port_level",
+    "port_limit",
+    "port_parallelism",
     "port_set_data",
     "port_to_list",
     "ports",
     "position",
+    "positive",
     "posixtime_to_universaltime",
     "pow",
     "pre_loaded",
@@ -815,10 +868,12 @@ let fixedAtomNames: [StaticString] = [
     "private_append",
     "privkey_to_pubkey_nif",
     "process",
+    "process_count",
     "process_display",
     "process_dump",
     "process_flag",
     "process_info",
+    "process_limit",
     "processes",
     "protected",
     "protection",
@@ -866,7 +921,9 @@ let fixedAtomNames: [StaticString] = [
     "reply",
     "reply_demonitor",
     "report_errors",
+    "reply_tag",
     "request_system_task",
+    "resolution",
     "resume_process",
     "return",
     "return_trace",
@@ -876,6 +933,8 @@ let fixedAtomNames: [StaticString] = [
     "rsa_opts_algorithms",
     "run",
     "run_queue",
+    "run_queue_lengths",
+    "run_queue_lengths_all",
     "runnable",
     "running",
     "runtime",
@@ -884,9 +943,14 @@ let fixedAtomNames: [StaticString] = [
     "safe_fixed_monotonic_time",
     "safe_fixtable",
     "same",
+    "save_calls",
     "scheduler",
+    "scheduler_bind_type",
+    "scheduler_bindings",
     "scheduler_wall_time",
-    "scheme",
+    "scheduler_wall_time_all",
+    "schedulers",
+    "schedulers_online",
     "scientific",
     "scope",
     "second",
@@ -900,11 +964,13 @@ let fixedAtomNames: [StaticString] = [
     "send",
     "send_after",
     "send_copy_request",
+    "sensitive",
     "seq_trace",
     "seq_trace_info",
     "seq_trace_print",
     "sequential",
     "sequential_trace_token",
+    "sequential_tracer",
     "set",
     "setBufSize_nif",
     "setStash_nif",
@@ -937,9 +1003,11 @@ let fixedAtomNames: [StaticString] = [
     "/",
     "slot",
     "smp",
+    "smp_support",
     "spawn",
     "spawn_driver",
     "spawn_executable",
+    "spawn_init",
     "spawn_link",
     "spawn_opt",
     "spawn_reply",
@@ -952,8 +1020,8 @@ let fixedAtomNames: [StaticString] = [
     "srp_host_secret_nif",
     "srp_user_secret_nif",
     "srp_value_B_nif",
-    "ssl_tls",
     "stack_size",
+    "start_time",
     "start_timer",
     "statistics",
     "stats",
@@ -967,7 +1035,7 @@ let fixedAtomNames: [StaticString] = [
     "strong_rand_range_nif",
     "sub_binary",
     "subtract",
-    "sunrm",
+    "success_only",
     "suspend_process",
     "suspended",
     "suspending",
@@ -975,37 +1043,50 @@ let fixedAtomNames: [StaticString] = [
     "sync",
     "sync_nif",
     "system",
+    "system_architecture",
     "system_check",
     "system_flag",
     "system_info",
     "system_limit",
+    "system_logger",
     "system_monitor",
     "system_profile",
     "system_time",
+    "system_version",
     "table",
     "table_type",
     "tag",
+    "taints",
     "take",
     "tan",
     "tanh",
     "term_to_binary",
     "term_to_iovec",
     "term_type",
+    "this",
     "thread",
+    "thread_pool_size",
     "threads",
     "throw",
     "time",
+    "time_correction",
     "time_offset",
     "time_unit",
+    "time_warp_mode",
     "timeout",
     "timeout_value",
     "*",
     "timestamp",
     "tl",
+    "tolerant_timeofday",
     "total",
+    "total_active_tasks",
+    "total_active_tasks_all",
     "total_heap_size",
-    "tpkt",
+    "total_run_queue_lengths",
+    "total_run_queue_lengths_all",
     "trace",
+    "trace_control_word",
     "trace_delivered",
     "trace_info",
     "trace_pattern",
@@ -1028,6 +1109,9 @@ let fixedAtomNames: [StaticString] = [
     "udp_error",
     "udp_passive",
     "unalias",
+    "unblock",
+    "unblock_normal",
+    "unbound",
     "undef",
     "undefined",
     "undefined_function",
@@ -1044,6 +1128,7 @@ let fixedAtomNames: [StaticString] = [
     "universaltime_to_posixtime",
     "unix",
     "unknown_error",
+    "unless_suspending",
     "unlink",
     "unlock",
     "unlocked",
@@ -1066,6 +1151,7 @@ let fixedAtomNames: [StaticString] = [
     "values",
     "version",
     "version_error",
+    "visible",
     "waiting",
     "wall_clock",
     "warning",
@@ -1074,6 +1160,7 @@ let fixedAtomNames: [StaticString] = [
     "whereis",
     "will_need",
     "words",
+    "wordsize",
     "write",
     "write_concurrency",
     "write_nif",
@@ -1093,14 +1180,14 @@ let fixedAtomNames: [StaticString] = [
     @inlinable public static var `abort`: Term { .atom(4) }
     @inlinable public static var `abort_pending_connection`: Term { .atom(5) }
     @inlinable public static var `abs`: Term { .atom(6) }
-    @inlinable public static var `abs_path`: Term { .atom(7) }
-    @inlinable public static var `absoluteURI`: Term { .atom(8) }
-    @inlinable public static var `ac`: Term { .atom(9) }
-    @inlinable public static var `access`: Term { .atom(10) }
-    @inlinable public static var `ack`: Term { .atom(11) }
-    @inlinable public static var `acos`: Term { .atom(12) }
-    @inlinable public static var `acosh`: Term { .atom(13) }
-    @inlinable public static var `acquired`: Term { .atom(14) }
+    @inlinable public static var `ac`: Term { .atom(7) }
+    @inlinable public static var `access`: Term { .atom(8) }
+    @inlinable public static var `ack`: Term { .atom(9) }
+    @inlinable public static var `acos`: Term { .atom(10) }
+    @inlinable public static var `acosh`: Term { .atom(11) }
+    @inlinable public static var `acquired`: Term { .atom(12) }
+    @inlinable public static var `active_tasks`: Term { .atom(13) }
+    @inlinable public static var `active_tasks_all`: Term { .atom(14) }
     @inlinable public static var `add`: Term { .atom(15) }
     @inlinable public static var `add_get`: Term { .atom(16) }
     @inlinable public static var `adler32`: Term { .atom(17) }
@@ -1112,1057 +1199,1144 @@ let fixedAtomNames: [StaticString] = [
     @inlinable public static var `all_but_first`: Term { .atom(23) }
     @inlinable public static var `all_names`: Term { .atom(24) }
     @inlinable public static var `allocate_nif`: Term { .atom(25) }
-    @inlinable public static var `already_exists`: Term { .atom(26) }
-    @inlinable public static var `already_initialized`: Term { .atom(27) }
-    @inlinable public static var `already_loaded`: Term { .atom(28) }
-    @inlinable public static var `altname_nif`: Term { .atom(29) }
-    @inlinable public static var `anchored`: Term { .atom(30) }
-    @inlinable public static var `and`: Term { .atom(31) }
-    @inlinable public static var `andalso`: Term { .atom(32) }
-    @inlinable public static var `andthen`: Term { .atom(33) }
-    @inlinable public static var `any`: Term { .atom(34) }
-    @inlinable public static var `anycrlf`: Term { .atom(35) }
-    @inlinable public static var `append`: Term { .atom(36) }
-    @inlinable public static var `append_element`: Term { .atom(37) }
-    @inlinable public static var `apply`: Term { .atom(38) }
-    @inlinable public static var `arg0`: Term { .atom(39) }
-    @inlinable public static var `args`: Term { .atom(40) }
-    @inlinable public static var `arity`: Term { .atom(41) }
-    @inlinable public static var `arrays`: Term { .atom(42) }
-    @inlinable public static var `asin`: Term { .atom(43) }
-    @inlinable public static var `asinh`: Term { .atom(44) }
-    @inlinable public static var `asn1`: Term { .atom(45) }
+    @inlinable public static var `allow_passive_connect`: Term { .atom(26) }
+    @inlinable public static var `already_exists`: Term { .atom(27) }
+    @inlinable public static var `already_initialized`: Term { .atom(28) }
+    @inlinable public static var `already_loaded`: Term { .atom(29) }
+    @inlinable public static var `altname_nif`: Term { .atom(30) }
+    @inlinable public static var `anchored`: Term { .atom(31) }
+    @inlinable public static var `and`: Term { .atom(32) }
+    @inlinable public static var `andalso`: Term { .atom(33) }
+    @inlinable public static var `andthen`: Term { .atom(34) }
+    @inlinable public static var `any`: Term { .atom(35) }
+    @inlinable public static var `anycrlf`: Term { .atom(36) }
+    @inlinable public static var `append`: Term { .atom(37) }
+    @inlinable public static var `append_element`: Term { .atom(38) }
+    @inlinable public static var `apply`: Term { .atom(39) }
+    @inlinable public static var `arg0`: Term { .atom(40) }
+    @inlinable public static var `args`: Term { .atom(41) }
+    @inlinable public static var `arity`: Term { .atom(42) }
+    @inlinable public static var `arrays`: Term { .atom(43) }
+    @inlinable public static var `asin`: Term { .atom(44) }
+    @inlinable public static var `asinh`: Term { .atom(45) }
     @inlinable public static var `asn1rt_nif`: Term { .atom(46) }
     @inlinable public static var `async`: Term { .atom(47) }
     @inlinable public static var `async_dist`: Term { .atom(48) }
-    @inlinable public static var `at`: Term { .atom(49) }
-    @inlinable public static var `atan`: Term { .atom(50) }
-    @inlinable public static var `atan2`: Term { .atom(51) }
-    @inlinable public static var `atanh`: Term { .atom(52) }
-    @inlinable public static var `atom`: Term { .atom(53) }
-    @inlinable public static var `atom_to_binary`: Term { .atom(54) }
-    @inlinable public static var `atom_to_list`: Term { .atom(55) }
-    @inlinable public static var `atomics`: Term { .atom(56) }
-    @inlinable public static var `atomics_new`: Term { .atom(57) }
-    @inlinable public static var `atoms`: Term { .atom(58) }
-    @inlinable public static var `attributes`: Term { .atom(59) }
-    @inlinable public static var `auto`: Term { .atom(60) }
-    @inlinable public static var `available`: Term { .atom(61) }
-    @inlinable public static var `awaiting_load`: Term { .atom(62) }
-    @inlinable public static var `awaiting_unload`: Term { .atom(63) }
-    @inlinable public static var `backtrace`: Term { .atom(64) }
-    @inlinable public static var `badarg`: Term { .atom(65) }
-    @inlinable public static var `badarith`: Term { .atom(66) }
-    @inlinable public static var `badarity`: Term { .atom(67) }
-    @inlinable public static var `badfile`: Term { .atom(68) }
-    @inlinable public static var `badfun`: Term { .atom(69) }
-    @inlinable public static var `badkey`: Term { .atom(70) }
-    @inlinable public static var `badmap`: Term { .atom(71) }
-    @inlinable public static var `badmatch`: Term { .atom(72) }
-    @inlinable public static var `badopt`: Term { .atom(73) }
-    @inlinable public static var `badrecord`: Term { .atom(74) }
-    @inlinable public static var `badsig`: Term { .atom(75) }
-    @inlinable public static var `bag`: Term { .atom(76) }
-    @inlinable public static var `band`: Term { .atom(77) }
-    @inlinable public static var `bang`: Term { .atom(78) }
-    @inlinable public static var `beamfile_chunk`: Term { .atom(79) }
-    @inlinable public static var `beamfile_module_md5`: Term { .atom(80) }
-    @inlinable public static var `big`: Term { .atom(81) }
-    @inlinable public static var `bignum`: Term { .atom(82) }
-    @inlinable public static var `bin_is_7bit`: Term { .atom(83) }
-    @inlinable public static var `bin_old_vheap_block_size`: Term { .atom(84) }
-    @inlinable public static var `bin_old_vheap_size`: Term { .atom(85) }
-    @inlinable public static var `bin_vheap_block_size`: Term { .atom(86) }
-    @inlinable public static var `bin_vheap_size`: Term { .atom(87) }
-    @inlinable public static var `binary`: Term { .atom(88) }
-    @inlinable public static var `binary_part`: Term { .atom(89) }
-    @inlinable public static var `binary_to_atom`: Term { .atom(90) }
-    @inlinable public static var `binary_to_existing_atom`: Term { .atom(91) }
-    @inlinable public static var `binary_to_float`: Term { .atom(92) }
-    @inlinable public static var `binary_to_integer`: Term { .atom(93) }
-    @inlinable public static var `binary_to_list`: Term { .atom(94) }
-    @inlinable public static var `binary_to_term`: Term { .atom(95) }
-    @inlinable public static var `bit_size`: Term { .atom(96) }
-    @inlinable public static var `bitmaps`: Term { .atom(97) }
-    @inlinable public static var `bitstring`: Term { .atom(98) }
-    @inlinable public static var `bitstring_to_list`: Term { .atom(99) }
-    @inlinable public static var `bm`: Term { .atom(100) }
-    @inlinable public static var `bnot`: Term { .atom(101) }
-    @inlinable public static var `bof`: Term { .atom(102) }
-    @inlinable public static var `bor`: Term { .atom(103) }
-    @inlinable public static var `breakpoint`: Term { .atom(104) }
-    @inlinable public static var `bsl`: Term { .atom(105) }
-    @inlinable public static var `bsr`: Term { .atom(106) }
-    @inlinable public static var `bsr_anycrlf`: Term { .atom(107) }
-    @inlinable public static var `bsr_unicode`: Term { .atom(108) }
-    @inlinable public static var `buf_error`: Term { .atom(109) }
-    @inlinable public static var `bump_reductions`: Term { .atom(110) }
-    @inlinable public static var `busy`: Term { .atom(111) }
-    @inlinable public static var `busy_limits_msgq`: Term { .atom(112) }
-    @inlinable public static var `busy_limits_port`: Term { .atom(113) }
-    @inlinable public static var `bxor`: Term { .atom(114) }
-    @inlinable public static var `byte_size`: Term { .atom(115) }
-    @inlinable public static var `bytes`: Term { .atom(116) }
-    @inlinable public static var `call`: Term { .atom(117) }
-    @inlinable public static var `call_on_load_function`: Term { .atom(118) }
-    @inlinable public static var `caller`: Term { .atom(119) }
-    @inlinable public static var `caller_line`: Term { .atom(120) }
-    @inlinable public static var `cancel_timer`: Term { .atom(121) }
-    @inlinable public static var `capture`: Term { .atom(122) }
-    @inlinable public static var `case_clause`: Term { .atom(123) }
-    @inlinable public static var `caseless`: Term { .atom(124) }
-    @inlinable public static var `catch`: Term { .atom(125) }
-    @inlinable public static var `catchlevel`: Term { .atom(126) }
-    @inlinable public static var `cause`: Term { .atom(127) }
-    @inlinable public static var `cd`: Term { .atom(128) }
-    @inlinable public static var `cdr`: Term { .atom(129) }
-    @inlinable public static var `ceil`: Term { .atom(130) }
-    @inlinable public static var `characters_to_binary`: Term { .atom(131) }
-    @inlinable public static var `characters_to_list`: Term { .atom(132) }
-    @inlinable public static var `check_dirty_process_code`: Term { .atom(133) }
-    @inlinable public static var `check_gc`: Term { .atom(134) }
-    @inlinable public static var `check_old_code`: Term { .atom(135) }
-    @inlinable public static var `check_process_code`: Term { .atom(136) }
-    @inlinable public static var `cipher_algorithms`: Term { .atom(137) }
-    @inlinable public static var `cipher_info_nif`: Term { .atom(138) }
-    @inlinable public static var `clearStash_nif`: Term { .atom(139) }
-    @inlinable public static var `clock_service`: Term { .atom(140) }
-    @inlinable public static var `close`: Term { .atom(141) }
-    @inlinable public static var `close_nif`: Term { .atom(142) }
-    @inlinable public static var `closed`: Term { .atom(143) }
-    @inlinable public static var `closure`: Term { .atom(144) }
-    @inlinable public static var `cmp_term`: Term { .atom(145) }
-    @inlinable public static var `command`: Term { .atom(146) }
-    @inlinable public static var `compact`: Term { .atom(147) }
-    @inlinable public static var `compare_exchange`: Term { .atom(148) }
-    @inlinable public static var `compile`: Term { .atom(149) }
-    @inlinable public static var `compile_pattern`: Term { .atom(150) }
-    @inlinable public static var `complete`: Term { .atom(151) }
-    @inlinable public static var `compressed`: Term { .atom(152) }
-    @inlinable public static var `connect`: Term { .atom(153) }
-    @inlinable public static var `connected`: Term { .atom(154) }
-    @inlinable public static var `const`: Term { .atom(155) }
-    @inlinable public static var `context_switches`: Term { .atom(156) }
-    @inlinable public static var `continue`: Term { .atom(157) }
-    @inlinable public static var `copy`: Term { .atom(158) }
-    @inlinable public static var `copy_literals`: Term { .atom(159) }
-    @inlinable public static var `copy_shared`: Term { .atom(160) }
-    @inlinable public static var `copying_read`: Term { .atom(161) }
-    @inlinable public static var `cos`: Term { .atom(162) }
-    @inlinable public static var `cosh`: Term { .atom(163) }
-    @inlinable public static var `count`: Term { .atom(164) }
-    @inlinable public static var `counters`: Term { .atom(165) }
-    @inlinable public static var `counters_add`: Term { .atom(166) }
-    @inlinable public static var `counters_get`: Term { .atom(167) }
-    @inlinable public static var `counters_info`: Term { .atom(168) }
-    @inlinable public static var `counters_new`: Term { .atom(169) }
-    @inlinable public static var `counters_put`: Term { .atom(170) }
-    @inlinable public static var `cpu_time`: Term { .atom(171) }
-    @inlinable public static var `cr`: Term { .atom(172) }
-    @inlinable public static var `crc32`: Term { .atom(173) }
-    @inlinable public static var `crc32_combine`: Term { .atom(174) }
-    @inlinable public static var `crc32_nif`: Term { .atom(175) }
-    @inlinable public static var `create_dist_channel`: Term { .atom(176) }
-    @inlinable public static var `crlf`: Term { .atom(177) }
-    @inlinable public static var `crypto`: Term { .atom(178) }
-    @inlinable public static var `cur`: Term { .atom(179) }
-    @inlinable public static var `current_function`: Term { .atom(180) }
-    @inlinable public static var `current_location`: Term { .atom(181) }
-    @inlinable public static var `current_stacktrace`: Term { .atom(182) }
-    @inlinable public static var `curve_algorithms`: Term { .atom(183) }
-    @inlinable public static var `data`: Term { .atom(184) }
-    @inlinable public static var `data_error`: Term { .atom(185) }
-    @inlinable public static var `date`: Term { .atom(186) }
-    @inlinable public static var `debug_hash_fixed_number_of_locks`: Term { .atom(187) }
-    @inlinable public static var `decentralized_counters`: Term { .atom(188) }
-    @inlinable public static var `decimals`: Term { .atom(189) }
-    @inlinable public static var `decode_ber_tlv_raw`: Term { .atom(190) }
-    @inlinable public static var `decode_packet`: Term { .atom(191) }
-    @inlinable public static var `decode_unsigned`: Term { .atom(192) }
-    @inlinable public static var `default`: Term { .atom(193) }
-    @inlinable public static var `deflateEnd_nif`: Term { .atom(194) }
-    @inlinable public static var `deflateInit_nif`: Term { .atom(195) }
-    @inlinable public static var `deflateParams_nif`: Term { .atom(196) }
-    @inlinable public static var `deflateReset_nif`: Term { .atom(197) }
-    @inlinable public static var `deflateSetDictionary_nif`: Term { .atom(198) }
-    @inlinable public static var `deflate_nif`: Term { .atom(199) }
-    @inlinable public static var `del_dir_nif`: Term { .atom(200) }
-    @inlinable public static var `del_file_nif`: Term { .atom(201) }
-    @inlinable public static var `delayed_close_nif`: Term { .atom(202) }
-    @inlinable public static var `delete`: Term { .atom(203) }
-    @inlinable public static var `delete_element`: Term { .atom(204) }
-    @inlinable public static var `delete_module`: Term { .atom(205) }
-    @inlinable public static var `delete_object`: Term { .atom(206) }
-    @inlinable public static var `deleted`: Term { .atom(207) }
-    @inlinable public static var `demonitor`: Term { .atom(208) }
-    @inlinable public static var `depth`: Term { .atom(209) }
-    @inlinable public static var `deterministic`: Term { .atom(210) }
-    @inlinable public static var `device`: Term { .atom(211) }
-    @inlinable public static var `dflag_unicode_io`: Term { .atom(212) }
-    @inlinable public static var `dh_compute_key_nif`: Term { .atom(213) }
-    @inlinable public static var `dh_generate_key_nif`: Term { .atom(214) }
-    @inlinable public static var `dictionary`: Term { .atom(215) }
-    @inlinable public static var `directory`: Term { .atom(216) }
-    @inlinable public static var `dirty`: Term { .atom(217) }
-    @inlinable public static var `dirty_cpu`: Term { .atom(218) }
-    @inlinable public static var `dirty_io`: Term { .atom(219) }
-    @inlinable public static var `dirty_process_handle_signals`: Term { .atom(220) }
-    @inlinable public static var `disable_trace`: Term { .atom(221) }
-    @inlinable public static var `disabled`: Term { .atom(222) }
-    @inlinable public static var `disassemble`: Term { .atom(223) }
-    @inlinable public static var `display`: Term { .atom(224) }
-    @inlinable public static var `display_nl`: Term { .atom(225) }
-    @inlinable public static var `display_string`: Term { .atom(226) }
-    @inlinable public static var `dist_ctrl_get_data`: Term { .atom(227) }
-    @inlinable public static var `dist_ctrl_get_data_notification`: Term { .atom(228) }
-    @inlinable public static var `dist_ctrl_get_opt`: Term { .atom(229) }
-    @inlinable public static var `dist_ctrl_input_handler`: Term { .atom(230) }
-    @inlinable public static var `dist_ctrl_put_data`: Term { .atom(231) }
-    @inlinable public static var `dist_ctrl_set_opt`: Term { .atom(232) }
-    @inlinable public static var `dist_ext_to_term`: Term { .atom(233) }
-    @inlinable public static var `dist_get_stat`: Term { .atom(234) }
-    @inlinable public static var `dist_spawn_request`: Term { .atom(235) }
-    @inlinable public static var `div`: Term { .atom(236) }
-    @inlinable public static var `do_exor`: Term { .atom(237) }
-    @inlinable public static var `dollarDollar`: Term { .atom(238) }
-    @inlinable public static var `dollarUnderscore`: Term { .atom(239) }
-    @inlinable public static var `dollar_endonly`: Term { .atom(240) }
-    @inlinable public static var `dont_need`: Term { .atom(241) }
-    @inlinable public static var `dotall`: Term { .atom(242) }
-    @inlinable public static var `driver_options`: Term { .atom(243) }
-    @inlinable public static var `dt_append_vm_tag_data`: Term { .atom(244) }
-    @inlinable public static var `dt_get_tag`: Term { .atom(245) }
-    @inlinable public static var `dt_get_tag_data`: Term { .atom(246) }
-    @inlinable public static var `dt_prepend_vm_tag_data`: Term { .atom(247) }
-    @inlinable public static var `dt_put_tag`: Term { .atom(248) }
-    @inlinable public static var `dt_restore_tag`: Term { .atom(249) }
-    @inlinable public static var `dt_spread_tag`: Term { .atom(250) }
-    @inlinable public static var `duplicate_bag`: Term { .atom(251) }
-    @inlinable public static var `duplicated`: Term { .atom(252) }
-    @inlinable public static var `dupnames`: Term { .atom(253) }
-    @inlinable public static var `dyntrace`: Term { .atom(254) }
-    @inlinable public static var `eacces`: Term { .atom(255) }
-    @inlinable public static var `ec_generate_key_nif`: Term { .atom(256) }
-    @inlinable public static var `ecdh_compute_key_nif`: Term { .atom(257) }
-    @inlinable public static var `einval`: Term { .atom(258) }
-    @inlinable public static var `element`: Term { .atom(259) }
-    @inlinable public static var `empty`: Term { .atom(260) }
-    @inlinable public static var `emulator`: Term { .atom(261) }
-    @inlinable public static var `enable_fips_mode_nif`: Term { .atom(262) }
-    @inlinable public static var `enable_trace`: Term { .atom(263) }
-    @inlinable public static var `enabled`: Term { .atom(264) }
-    @inlinable public static var `encode_ber_tlv`: Term { .atom(265) }
-    @inlinable public static var `encode_per_complete`: Term { .atom(266) }
-    @inlinable public static var `encode_unsigned`: Term { .atom(267) }
-    @inlinable public static var `endOfTable`: Term { .atom(268) }
-    @inlinable public static var `engine_add_nif`: Term { .atom(269) }
-    @inlinable public static var `engine_by_id_nif`: Term { .atom(270) }
-    @inlinable public static var `engine_ctrl_cmd_strings_nif`: Term { .atom(271) }
-    @inlinable public static var `engine_free_nif`: Term { .atom(272) }
-    @inlinable public static var `engine_get_all_methods_nif`: Term { .atom(273) }
-    @inlinable public static var `engine_get_first_nif`: Term { .atom(274) }
-    @inlinable public static var `engine_get_id_nif`: Term { .atom(275) }
-    @inlinable public static var `engine_get_name_nif`: Term { .atom(276) }
-    @inlinable public static var `engine_get_next_nif`: Term { .atom(277) }
-    @inlinable public static var `engine_init_nif`: Term { .atom(278) }
-    @inlinable public static var `engine_load_dynamic_nif`: Term { .atom(279) }
-    @inlinable public static var `engine_register_nif`: Term { .atom(280) }
-    @inlinable public static var `engine_remove_nif`: Term { .atom(281) }
-    @inlinable public static var `engine_unregister_nif`: Term { .atom(282) }
-    @inlinable public static var `enoent`: Term { .atom(283) }
-    @inlinable public static var `enotsup`: Term { .atom(284) }
-    @inlinable public static var `enqueue_nif`: Term { .atom(285) }
-    @inlinable public static var `ensure_engine_loaded_nif`: Term { .atom(286) }
-    @inlinable public static var `env`: Term { .atom(287) }
-    @inlinable public static var `eof`: Term { .atom(288) }
-    @inlinable public static var `eol`: Term { .atom(289) }
-    @inlinable public static var `equal`: Term { .atom(290) }
-    @inlinable public static var `erase`: Term { .atom(291) }
-    @inlinable public static var `erase_persistent_terms`: Term { .atom(292) }
-    @inlinable public static var `erf`: Term { .atom(293) }
-    @inlinable public static var `erfc`: Term { .atom(294) }
-    @inlinable public static var `erl_ddll`: Term { .atom(295) }
-    @inlinable public static var `erl_erts_errors`: Term { .atom(296) }
-    @inlinable public static var `erl_kernel_errors`: Term { .atom(297) }
-    @inlinable public static var `erl_signal_server`: Term { .atom(298) }
-    @inlinable public static var `erl_stdlib_errors`: Term { .atom(299) }
-    @inlinable public static var `erl_tracer`: Term { .atom(300) }
-    @inlinable public static var `erlang`: Term { .atom(301) }
-    @inlinable public static var `error`: Term { .atom(302) }
-    @inlinable public static var `error_handler`: Term { .atom(303) }
-    @inlinable public static var `error_info`: Term { .atom(304) }
-    @inlinable public static var `error_logger`: Term { .atom(305) }
-    @inlinable public static var `erts`: Term { .atom(306) }
-    @inlinable public static var `erts_code_purger`: Term { .atom(307) }
-    @inlinable public static var `erts_debug`: Term { .atom(308) }
-    @inlinable public static var `erts_internal`: Term { .atom(309) }
-    @inlinable public static var `erts_literal_area_collector`: Term { .atom(310) }
-    @inlinable public static var `ets`: Term { .atom(311) }
-    @inlinable public static var `ets_lookup_binary_info`: Term { .atom(312) }
-    @inlinable public static var `ets_raw_first`: Term { .atom(313) }
-    @inlinable public static var `ets_raw_next`: Term { .atom(314) }
-    @inlinable public static var `ets_super_user`: Term { .atom(315) }
-    @inlinable public static var `evp_compute_key_nif`: Term { .atom(316) }
-    @inlinable public static var `evp_generate_key_nif`: Term { .atom(317) }
-    @inlinable public static var `exactEqual`: Term { .atom(318) }
-    @inlinable public static var `exactNotEqual`: Term { .atom(319) }
-    @inlinable public static var `exact_reductions`: Term { .atom(320) }
-    @inlinable public static var `exception_trace`: Term { .atom(321) }
-    @inlinable public static var `exchange`: Term { .atom(322) }
-    @inlinable public static var `exclusive`: Term { .atom(323) }
-    @inlinable public static var `exit`: Term { .atom(324) }
-    @inlinable public static var `exit_signal`: Term { .atom(325) }
-    @inlinable public static var `exit_status`: Term { .atom(326) }
-    @inlinable public static var `exited`: Term { .atom(327) }
-    @inlinable public static var `exiting`: Term { .atom(328) }
-    @inlinable public static var `exp`: Term { .atom(329) }
-    @inlinable public static var `explicit_unalias`: Term { .atom(330) }
-    @inlinable public static var `export`: Term { .atom(331) }
-    @inlinable public static var `exports`: Term { .atom(332) }
-    @inlinable public static var `extended`: Term { .atom(333) }
-    @inlinable public static var `external`: Term { .atom(334) }
-    @inlinable public static var `external_pid`: Term { .atom(335) }
-    @inlinable public static var `external_port`: Term { .atom(336) }
-    @inlinable public static var `external_reference`: Term { .atom(337) }
-    @inlinable public static var `external_size`: Term { .atom(338) }
-    @inlinable public static var `false`: Term { .atom(339) }
-    @inlinable public static var `fd`: Term { .atom(340) }
-    @inlinable public static var `fcgi`: Term { .atom(341) }
-    @inlinable public static var `file`: Term { .atom(342) }
-    @inlinable public static var `file_desc_to_ref_nif`: Term { .atom(343) }
-    @inlinable public static var `file_info`: Term { .atom(344) }
-    @inlinable public static var `find`: Term { .atom(345) }
-    @inlinable public static var `find_byte_index`: Term { .atom(346) }
-    @inlinable public static var `finish_after_on_load`: Term { .atom(347) }
-    @inlinable public static var `finish_loading`: Term { .atom(348) }
-    @inlinable public static var `finished`: Term { .atom(349) }
-    @inlinable public static var `first`: Term { .atom(350) }
-    @inlinable public static var `firstline`: Term { .atom(351) }
-    @inlinable public static var `fixed`: Term { .atom(352) }
-    @inlinable public static var `fixnum`: Term { .atom(353) }
-    @inlinable public static var `flat_size`: Term { .atom(354) }
-    @inlinable public static var `flatmap`: Term { .atom(355) }
-    @inlinable public static var `float`: Term { .atom(356) }
-    @inlinable public static var `float_to_binary`: Term { .atom(357) }
-    @inlinable public static var `float_to_list`: Term { .atom(358) }
-    @inlinable public static var `floor`: Term { .atom(359) }
-    @inlinable public static var `flush`: Term { .atom(360) }
-    @inlinable public static var `fmod`: Term { .atom(361) }
-    @inlinable public static var `force`: Term { .atom(362) }
-    @inlinable public static var `format_bs_fail`: Term { .atom(363) }
-    @inlinable public static var `format_error_int`: Term { .atom(364) }
-    @inlinable public static var `from_keys`: Term { .atom(365) }
-    @inlinable public static var `from_list`: Term { .atom(366) }
-    @inlinable public static var `fullsweep_after`: Term { .atom(367) }
-    @inlinable public static var `fun`: Term { .atom(368) }
-    @inlinable public static var `fun_info`: Term { .atom(369) }
-    @inlinable public static var `fun_info_mfa`: Term { .atom(370) }
-    @inlinable public static var `fun_to_list`: Term { .atom(371) }
-    @inlinable public static var `function`: Term { .atom(372) }
-    @inlinable public static var `function_clause`: Term { .atom(373) }
-    @inlinable public static var `function_exported`: Term { .atom(374) }
-    @inlinable public static var `functions`: Term { .atom(375) }
-    @inlinable public static var `garbage_collect`: Term { .atom(376) }
-    @inlinable public static var `garbage_collecting`: Term { .atom(377) }
-    @inlinable public static var `garbage_collection`: Term { .atom(378) }
-    @inlinable public static var `garbage_collection_info`: Term { .atom(379) }
-    @inlinable public static var `gather_alloc_histograms`: Term { .atom(380) }
-    @inlinable public static var `gather_carrier_info`: Term { .atom(381) }
-    @inlinable public static var `get`: Term { .atom(382) }
-    @inlinable public static var `getBufSize_nif`: Term { .atom(383) }
-    @inlinable public static var `getStash_nif`: Term { .atom(384) }
-    @inlinable public static var `get_creation`: Term { .atom(385) }
-    @inlinable public static var `get_cwd_nif`: Term { .atom(386) }
-    @inlinable public static var `get_device_cwd_nif`: Term { .atom(387) }
-    @inlinable public static var `get_dflags`: Term { .atom(388) }
-    @inlinable public static var `get_handle_nif`: Term { .atom(389) }
-    @inlinable public static var `get_internal_state`: Term { .atom(390) }
-    @inlinable public static var `get_keys`: Term { .atom(391) }
-    @inlinable public static var `get_module_info`: Term { .atom(392) }
-    @inlinable public static var `get_seq_token`: Term { .atom(393) }
-    @inlinable public static var `get_tcw`: Term { .atom(394) }
-    @inlinable public static var `getenv`: Term { .atom(395) }
-    @inlinable public static var `getpid`: Term { .atom(396) }
-    @inlinable public static var `give_away`: Term { .atom(397) }
-    @inlinable public static var `gl`: Term { .atom(398) }
-    @inlinable public static var `global`: Term { .atom(399) }
-    @inlinable public static var `greater`: Term { .atom(400) }
-    @inlinable public static var `greaterEqual`: Term { .atom(401) }
-    @inlinable public static var `group_leader`: Term { .atom(402) }
-    @inlinable public static var `halt`: Term { .atom(403) }
-    @inlinable public static var `handle`: Term { .atom(404) }
-    @inlinable public static var `has_prepared_code_on_load`: Term { .atom(405) }
-    @inlinable public static var `hash_algorithms`: Term { .atom(406) }
-    @inlinable public static var `hash_equals_nif`: Term { .atom(407) }
-    @inlinable public static var `hash_final_nif`: Term { .atom(408) }
-    @inlinable public static var `hash_info`: Term { .atom(409) }
-    @inlinable public static var `hash_init_nif`: Term { .atom(410) }
-    @inlinable public static var `hash_nif`: Term { .atom(411) }
-    @inlinable public static var `hash_update_nif`: Term { .atom(412) }
-    @inlinable public static var `hashmap`: Term { .atom(413) }
-    @inlinable public static var `hashmap_node`: Term { .atom(414) }
-    @inlinable public static var `hd`: Term { .atom(415) }
-    @inlinable public static var `heap_binary`: Term { .atom(416) }
-    @inlinable public static var `heap_block_size`: Term { .atom(417) }
-    @inlinable public static var `heap_size`: Term { .atom(418) }
-    @inlinable public static var `heir`: Term { .atom(419) }
-    @inlinable public static var `hfloat`: Term { .atom(420) }
-    @inlinable public static var `hibernate`: Term { .atom(421) }
-    @inlinable public static var `hide`: Term { .atom(422) }
-    @inlinable public static var `high`: Term { .atom(423) }
-    @inlinable public static var `http`: Term { .atom(424) }
-    @inlinable public static var `http_bin`: Term { .atom(425) }
-    @inlinable public static var `http_eoh`: Term { .atom(426) }
-    @inlinable public static var `http_error`: Term { .atom(427) }
-    @inlinable public static var `http_header`: Term { .atom(428) }
-    @inlinable public static var `http_request`: Term { .atom(429) }
-    @inlinable public static var `http_response`: Term { .atom(430) }
-    @inlinable public static var `httph`: Term { .atom(431) }
-    @inlinable public static var `httph_bin`: Term { .atom(432) }
-    @inlinable public static var `https`: Term { .atom(433) }
-    @inlinable public static var `id`: Term { .atom(434) }
-    @inlinable public static var `if_clause`: Term { .atom(435) }
-    @inlinable public static var `ignore`: Term { .atom(436) }
-    @inlinable public static var `in_`: Term { .atom(437) }
-    @inlinable public static var `inconsistent`: Term { .atom(438) }
-    @inlinable public static var `incomplete`: Term { .atom(439) }
-    @inlinable public static var `index`: Term { .atom(440) }
-    @inlinable public static var `inet_async`: Term { .atom(441) }
-    @inlinable public static var `inet_reply`: Term { .atom(442) }
-    @inlinable public static var `infinity`: Term { .atom(443) }
-    @inlinable public static var `inflateEnd_nif`: Term { .atom(444) }
-    @inlinable public static var `inflateGetDictionary_nif`: Term { .atom(445) }
-    @inlinable public static var `inflateInit_nif`: Term { .atom(446) }
-    @inlinable public static var `inflateReset_nif`: Term { .atom(447) }
-    @inlinable public static var `inflateSetDictionary_nif`: Term { .atom(448) }
-    @inlinable public static var `inflate_nif`: Term { .atom(449) }
-    @inlinable public static var `info`: Term { .atom(450) }
-    @inlinable public static var `info_fips`: Term { .atom(451) }
-    @inlinable public static var `info_lib`: Term { .atom(452) }
-    @inlinable public static var `info_msg`: Term { .atom(453) }
-    @inlinable public static var `info_nif`: Term { .atom(454) }
-    @inlinable public static var `inherited`: Term { .atom(455) }
-    @inlinable public static var `init_`: Term { .atom(456) }
-    @inlinable public static var `initial_call`: Term { .atom(457) }
-    @inlinable public static var `input`: Term { .atom(458) }
-    @inlinable public static var `insert`: Term { .atom(459) }
-    @inlinable public static var `insert_element`: Term { .atom(460) }
-    @inlinable public static var `insert_new`: Term { .atom(461) }
-    @inlinable public static var `inspect`: Term { .atom(462) }
-    @inlinable public static var `instructions`: Term { .atom(463) }
-    @inlinable public static var `integer`: Term { .atom(464) }
-    @inlinable public static var `integer_to_binary`: Term { .atom(465) }
-    @inlinable public static var `integer_to_list`: Term { .atom(466) }
-    @inlinable public static var `internal_delete_all`: Term { .atom(467) }
-    @inlinable public static var `internal_error`: Term { .atom(468) }
-    @inlinable public static var `internal_name2native`: Term { .atom(469) }
-    @inlinable public static var `internal_native2name`: Term { .atom(470) }
-    @inlinable public static var `internal_normalize_utf8`: Term { .atom(471) }
-    @inlinable public static var `internal_request_all`: Term { .atom(472) }
-    @inlinable public static var `internal_run`: Term { .atom(473) }
-    @inlinable public static var `internal_select_delete`: Term { .atom(474) }
-    @inlinable public static var `interpreter_size`: Term { .atom(475) }
-    @inlinable public static var `invalid`: Term { .atom(476) }
-    @inlinable public static var `io`: Term { .atom(477) }
-    @inlinable public static var `iolist_size`: Term { .atom(478) }
-    @inlinable public static var `iolist_to_binary`: Term { .atom(479) }
-    @inlinable public static var `iolist_to_iovec`: Term { .atom(480) }
-    @inlinable public static var `ipread_s32bu_p32bu_nif`: Term { .atom(481) }
-    @inlinable public static var `is_atom`: Term { .atom(482) }
-    @inlinable public static var `is_binary`: Term { .atom(483) }
-    @inlinable public static var `is_bitstring`: Term { .atom(484) }
-    @inlinable public static var `is_boolean`: Term { .atom(485) }
-    @inlinable public static var `is_builtin`: Term { .atom(486) }
-    @inlinable public static var `is_compiled_ms`: Term { .atom(487) }
-    @inlinable public static var `is_float`: Term { .atom(488) }
-    @inlinable public static var `is_function`: Term { .atom(489) }
-    @inlinable public static var `is_integer`: Term { .atom(490) }
-    @inlinable public static var `is_key`: Term { .atom(491) }
-    @inlinable public static var `is_list`: Term { .atom(492) }
-    @inlinable public static var `is_map`: Term { .atom(493) }
-    @inlinable public static var `is_map_key`: Term { .atom(494) }
-    @inlinable public static var `is_number`: Term { .atom(495) }
-    @inlinable public static var `is_pid`: Term { .atom(496) }
-    @inlinable public static var `is_port`: Term { .atom(497) }
-    @inlinable public static var `is_process_alive`: Term { .atom(498) }
-    @inlinable public static var `is_process_executing_dirty`: Term { .atom(499) }
-    @inlinable public static var `is_record`: Term { .atom(500) }
-    @inlinable public static var `is_reference`: Term { .atom(501) }
-    @inlinable public static var `is_seq_trace`: Term { .atom(502) }
-    @inlinable public static var `is_system_process`: Term { .atom(503) }
-    @inlinable public static var `is_translatable`: Term { .atom(504) }
-    @inlinable public static var `is_tuple`: Term { .atom(505) }
-    @inlinable public static var `iterator`: Term { .atom(506) }
-    @inlinable public static var `keyfind`: Term { .atom(507) }
-    @inlinable public static var `keymember`: Term { .atom(508) }
-    @inlinable public static var `keypos`: Term { .atom(509) }
-    @inlinable public static var `keys`: Term { .atom(510) }
-    @inlinable public static var `keysearch`: Term { .atom(511) }
-    @inlinable public static var `kill`: Term { .atom(512) }
-    @inlinable public static var `killed`: Term { .atom(513) }
-    @inlinable public static var `lambda`: Term { .atom(514) }
-    @inlinable public static var `last`: Term { .atom(515) }
-    @inlinable public static var `last_calls`: Term { .atom(516) }
-    @inlinable public static var `latin1`: Term { .atom(517) }
-    @inlinable public static var `lcnt_clear`: Term { .atom(518) }
-    @inlinable public static var `lcnt_collect`: Term { .atom(519) }
-    @inlinable public static var `lcnt_control`: Term { .atom(520) }
-    @inlinable public static var `leafs`: Term { .atom(521) }
-    @inlinable public static var `length`: Term { .atom(522) }
-    @inlinable public static var `less`: Term { .atom(523) }
-    @inlinable public static var `lessEqual`: Term { .atom(524) }
-    @inlinable public static var `lf`: Term { .atom(525) }
-    @inlinable public static var `line`: Term { .atom(526) }
-    @inlinable public static var `line_delimiter`: Term { .atom(527) }
-    @inlinable public static var `line_length`: Term { .atom(528) }
-    @inlinable public static var `link`: Term { .atom(529) }
-    @inlinable public static var `linked_in_driver`: Term { .atom(530) }
-    @inlinable public static var `links`: Term { .atom(531) }
-    @inlinable public static var `linux`: Term { .atom(532) }
-    @inlinable public static var `list`: Term { .atom(533) }
-    @inlinable public static var `list_dir_nif`: Term { .atom(534) }
-    @inlinable public static var `list_to_atom`: Term { .atom(535) }
-    @inlinable public static var `list_to_bin`: Term { .atom(536) }
-    @inlinable public static var `list_to_binary`: Term { .atom(537) }
-    @inlinable public static var `list_to_bitstring`: Term { .atom(538) }
-    @inlinable public static var `list_to_existing_atom`: Term { .atom(539) }
-    @inlinable public static var `list_to_float`: Term { .atom(540) }
-    @inlinable public static var `list_to_integer`: Term { .atom(541) }
-    @inlinable public static var `list_to_pid`: Term { .atom(542) }
-    @inlinable public static var `list_to_port`: Term { .atom(543) }
-    @inlinable public static var `list_to_ref`: Term { .atom(544) }
-    @inlinable public static var `list_to_tuple`: Term { .atom(545) }
-    @inlinable public static var `lists`: Term { .atom(546) }
-    @inlinable public static var `little`: Term { .atom(547) }
-    @inlinable public static var `load_failed`: Term { .atom(548) }
-    @inlinable public static var `load_nif`: Term { .atom(549) }
-    @inlinable public static var `loaded`: Term { .atom(550) }
-    @inlinable public static var `loaded_drivers`: Term { .atom(551) }
-    @inlinable public static var `local`: Term { .atom(552) }
-    @inlinable public static var `localtime`: Term { .atom(553) }
-    @inlinable public static var `localtime_to_universaltime`: Term { .atom(554) }
-    @inlinable public static var `lock_order_violation`: Term { .atom(555) }
-    @inlinable public static var `locked`: Term { .atom(556) }
-    @inlinable public static var `locking`: Term { .atom(557) }
-    @inlinable public static var `log`: Term { .atom(558) }
-    @inlinable public static var `log10`: Term { .atom(559) }
-    @inlinable public static var `log2`: Term { .atom(560) }
-    @inlinable public static var `logger`: Term { .atom(561) }
-    @inlinable public static var `longest_common_prefix`: Term { .atom(562) }
-    @inlinable public static var `longest_common_suffix`: Term { .atom(563) }
-    @inlinable public static var `lookup`: Term { .atom(564) }
-    @inlinable public static var `lookup_element`: Term { .atom(565) }
-    @inlinable public static var `loop`: Term { .atom(566) }
-    @inlinable public static var `low`: Term { .atom(567) }
-    @inlinable public static var `mac_algorithms`: Term { .atom(568) }
-    @inlinable public static var `mac_final_nif`: Term { .atom(569) }
-    @inlinable public static var `mac_init_nif`: Term { .atom(570) }
-    @inlinable public static var `mac_nif`: Term { .atom(571) }
-    @inlinable public static var `mac_update_nif`: Term { .atom(572) }
-    @inlinable public static var `magic_ref`: Term { .atom(573) }
-    @inlinable public static var `mailbox`: Term { .atom(574) }
-    @inlinable public static var `major`: Term { .atom(575) }
-    @inlinable public static var `make_dir_nif`: Term { .atom(576) }
-    @inlinable public static var `make_fun`: Term { .atom(577) }
-    @inlinable public static var `make_hard_link_nif`: Term { .atom(578) }
-    @inlinable public static var `make_ref`: Term { .atom(579) }
-    @inlinable public static var `make_soft_link_nif`: Term { .atom(580) }
-    @inlinable public static var `make_tuple`: Term { .atom(581) }
-    @inlinable public static var `map_get`: Term { .atom(582) }
-    @inlinable public static var `map_hashmap_children`: Term { .atom(583) }
-    @inlinable public static var `map_info`: Term { .atom(584) }
-    @inlinable public static var `map_next`: Term { .atom(585) }
-    @inlinable public static var `map_size`: Term { .atom(586) }
-    @inlinable public static var `map_to_tuple_keys`: Term { .atom(587) }
-    @inlinable public static var `maps`: Term { .atom(588) }
-    @inlinable public static var `match`: Term { .atom(589) }
-    @inlinable public static var `match_limit`: Term { .atom(590) }
-    @inlinable public static var `match_limit_error`: Term { .atom(591) }
-    @inlinable public static var `match_limit_recursion`: Term { .atom(592) }
-    @inlinable public static var `match_object`: Term { .atom(593) }
-    @inlinable public static var `match_spec_compile`: Term { .atom(594) }
-    @inlinable public static var `match_spec_run_r`: Term { .atom(595) }
-    @inlinable public static var `match_spec_test`: Term { .atom(596) }
-    @inlinable public static var `matches`: Term { .atom(597) }
-    @inlinable public static var `matchstate`: Term { .atom(598) }
-    @inlinable public static var `math`: Term { .atom(599) }
-    @inlinable public static var `max`: Term { .atom(600) }
-    @inlinable public static var `max_heap_size`: Term { .atom(601) }
-    @inlinable public static var `mbuf_size`: Term { .atom(602) }
-    @inlinable public static var `md5`: Term { .atom(603) }
-    @inlinable public static var `md5_final`: Term { .atom(604) }
-    @inlinable public static var `md5_init`: Term { .atom(605) }
-    @inlinable public static var `md5_update`: Term { .atom(606) }
-    @inlinable public static var `mem_error`: Term { .atom(607) }
-    @inlinable public static var `member`: Term { .atom(608) }
-    @inlinable public static var `memory`: Term { .atom(609) }
-    @inlinable public static var `merge`: Term { .atom(610) }
-    @inlinable public static var `message`: Term { .atom(611) }
-    @inlinable public static var `message_queue_data`: Term { .atom(612) }
-    @inlinable public static var `message_queue_len`: Term { .atom(613) }
-    @inlinable public static var `messages`: Term { .atom(614) }
-    @inlinable public static var `micro_seconds`: Term { .atom(615) }
-    @inlinable public static var `microsecond`: Term { .atom(616) }
-    @inlinable public static var `milli_seconds`: Term { .atom(617) }
-    @inlinable public static var `millisecond`: Term { .atom(618) }
-    @inlinable public static var `min`: Term { .atom(619) }
-    @inlinable public static var `min_bin_vheap_size`: Term { .atom(620) }
-    @inlinable public static var `min_heap_size`: Term { .atom(621) }
-    @inlinable public static var `minor`: Term { .atom(622) }
-    @inlinable public static var `minor_gcs`: Term { .atom(623) }
-    @inlinable public static var `minor_version`: Term { .atom(624) }
-    @inlinable public static var `minus`: Term { .atom(625) }
-    @inlinable public static var `minusMinus`: Term { .atom(626) }
-    @inlinable public static var `mod_exp_nif`: Term { .atom(627) }
-    @inlinable public static var `module`: Term { .atom(628) }
-    @inlinable public static var `module_loaded`: Term { .atom(629) }
-    @inlinable public static var `monitor`: Term { .atom(630) }
-    @inlinable public static var `monitor_node`: Term { .atom(631) }
-    @inlinable public static var `monitored_by`: Term { .atom(632) }
-    @inlinable public static var `monitors`: Term { .atom(633) }
-    @inlinable public static var `monotonic_time`: Term { .atom(634) }
-    @inlinable public static var `more`: Term { .atom(635) }
-    @inlinable public static var `multiline`: Term { .atom(636) }
-    @inlinable public static var `name`: Term { .atom(637) }
-    @inlinable public static var `named_table`: Term { .atom(638) }
-    @inlinable public static var `namelist`: Term { .atom(639) }
-    @inlinable public static var `nano_seconds`: Term { .atom(640) }
-    @inlinable public static var `nanosecond`: Term { .atom(641) }
-    @inlinable public static var `native`: Term { .atom(642) }
-    @inlinable public static var `native_addresses`: Term { .atom(643) }
-    @inlinable public static var `native_name_encoding`: Term { .atom(644) }
-    @inlinable public static var `need_dictionary`: Term { .atom(645) }
-    @inlinable public static var `need_gc`: Term { .atom(646) }
-    @inlinable public static var `net_kernel`: Term { .atom(647) }
-    @inlinable public static var `never_utf`: Term { .atom(648) }
-    @inlinable public static var `new`: Term { .atom(649) }
-    @inlinable public static var `new_connection`: Term { .atom(650) }
-    @inlinable public static var `new_index`: Term { .atom(651) }
-    @inlinable public static var `new_uniq`: Term { .atom(652) }
-    @inlinable public static var `newline`: Term { .atom(653) }
-    @inlinable public static var `next`: Term { .atom(654) }
-    @inlinable public static var `ng_crypto_final_nif`: Term { .atom(655) }
-    @inlinable public static var `ng_crypto_get_data_nif`: Term { .atom(656) }
-    @inlinable public static var `ng_crypto_init_nif`: Term { .atom(657) }
-    @inlinable public static var `ng_crypto_one_time_nif`: Term { .atom(658) }
-    @inlinable public static var `ng_crypto_update_nif`: Term { .atom(659) }
-    @inlinable public static var `nif_accept`: Term { .atom(660) }
-    @inlinable public static var `nif_bind`: Term { .atom(661) }
-    @inlinable public static var `nif_cancel`: Term { .atom(662) }
-    @inlinable public static var `nif_close`: Term { .atom(663) }
-    @inlinable public static var `nif_command`: Term { .atom(664) }
-    @inlinable public static var `nif_connect`: Term { .atom(665) }
-    @inlinable public static var `nif_error`: Term { .atom(666) }
-    @inlinable public static var `nif_finalize_close`: Term { .atom(667) }
-    @inlinable public static var `nif_get_adapters_addresses`: Term { .atom(668) }
-    @inlinable public static var `nif_get_if_entry`: Term { .atom(669) }
-    @inlinable public static var `nif_get_interface_info`: Term { .atom(670) }
-    @inlinable public static var `nif_get_ip_address_table`: Term { .atom(671) }
-    @inlinable public static var `nif_getaddrinfo`: Term { .atom(672) }
-    @inlinable public static var `nif_gethostname`: Term { .atom(673) }
-    @inlinable public static var `nif_getifaddrs`: Term { .atom(674) }
-    @inlinable public static var `nif_getnameinfo`: Term { .atom(675) }
-    @inlinable public static var `nif_getopt`: Term { .atom(676) }
-    @inlinable public static var `nif_if_index2name`: Term { .atom(677) }
-    @inlinable public static var `nif_if_name2index`: Term { .atom(678) }
-    @inlinable public static var `nif_if_names`: Term { .atom(679) }
-    @inlinable public static var `nif_info`: Term { .atom(680) }
-    @inlinable public static var `nif_ioctl`: Term { .atom(681) }
-    @inlinable public static var `nif_listen`: Term { .atom(682) }
-    @inlinable public static var `nif_open`: Term { .atom(683) }
-    @inlinable public static var `nif_peername`: Term { .atom(684) }
-    @inlinable public static var `nif_recv`: Term { .atom(685) }
-    @inlinable public static var `nif_recvfrom`: Term { .atom(686) }
-    @inlinable public static var `nif_recvmsg`: Term { .atom(687) }
-    @inlinable public static var `nif_send`: Term { .atom(688) }
-    @inlinable public static var `nif_sendfile`: Term { .atom(689) }
-    @inlinable public static var `nif_sendmsg`: Term { .atom(690) }
-    @inlinable public static var `nif_sendto`: Term { .atom(691) }
-    @inlinable public static var `nif_setopt`: Term { .atom(692) }
-    @inlinable public static var `nif_shutdown`: Term { .atom(693) }
-    @inlinable public static var `nif_sockname`: Term { .atom(694) }
-    @inlinable public static var `nif_supports`: Term { .atom(695) }
-    @inlinable public static var `nifs`: Term { .atom(696) }
-    @inlinable public static var `nil`: Term { .atom(697) }
-    @inlinable public static var `no`: Term { .atom(698) }
-    @inlinable public static var `no_auto_capture`: Term { .atom(699) }
-    @inlinable public static var `no_aux_work_threads`: Term { .atom(700) }
-    @inlinable public static var `no_float`: Term { .atom(701) }
-    @inlinable public static var `no_integer`: Term { .atom(702) }
-    @inlinable public static var `no_reuse`: Term { .atom(703) }
-    @inlinable public static var `no_start_optimize`: Term { .atom(704) }
-    @inlinable public static var `nocatch`: Term { .atom(705) }
-    @inlinable public static var `noconnect`: Term { .atom(706) }
-    @inlinable public static var `noconnection`: Term { .atom(707) }
-    @inlinable public static var `node`: Term { .atom(708) }
-    @inlinable public static var `nodes`: Term { .atom(709) }
-    @inlinable public static var `noeol`: Term { .atom(710) }
-    @inlinable public static var `nomatch`: Term { .atom(711) }
-    @inlinable public static var `none`: Term { .atom(712) }
-    @inlinable public static var `nonode_nohost`: Term { .atom(713) }
-    @inlinable public static var `noproc`: Term { .atom(714) }
-    @inlinable public static var `normal`: Term { .atom(715) }
-    @inlinable public static var `nosuspend`: Term { .atom(716) }
-    @inlinable public static var `not`: Term { .atom(717) }
-    @inlinable public static var `notEqual`: Term { .atom(718) }
-    @inlinable public static var `not_a_list`: Term { .atom(719) }
-    @inlinable public static var `not_found`: Term { .atom(720) }
-    @inlinable public static var `not_initialized`: Term { .atom(721) }
-    @inlinable public static var `not_loaded`: Term { .atom(722) }
-    @inlinable public static var `not_loaded_by_this_process`: Term { .atom(723) }
-    @inlinable public static var `not_on_controlling_process`: Term { .atom(724) }
-    @inlinable public static var `not_owner`: Term { .atom(725) }
-    @inlinable public static var `not_pending`: Term { .atom(726) }
-    @inlinable public static var `not_purged`: Term { .atom(727) }
-    @inlinable public static var `notbol`: Term { .atom(728) }
-    @inlinable public static var `notempty`: Term { .atom(729) }
-    @inlinable public static var `notempty_atstart`: Term { .atom(730) }
-    @inlinable public static var `noteol`: Term { .atom(731) }
-    @inlinable public static var `notify`: Term { .atom(732) }
-    @inlinable public static var `notsup`: Term { .atom(733) }
-    @inlinable public static var `nouse`: Term { .atom(734) }
-    @inlinable public static var `nouse_stdio`: Term { .atom(735) }
-    @inlinable public static var `now`: Term { .atom(736) }
-    @inlinable public static var `off`: Term { .atom(737) }
-    @inlinable public static var `off_heap`: Term { .atom(738) }
-    @inlinable public static var `offset`: Term { .atom(739) }
-    @inlinable public static var `ok`: Term { .atom(740) }
-    @inlinable public static var `old_heap_block_size`: Term { .atom(741) }
-    @inlinable public static var `old_heap_size`: Term { .atom(742) }
-    @inlinable public static var `on`: Term { .atom(743) }
-    @inlinable public static var `on_heap`: Term { .atom(744) }
-    @inlinable public static var `on_load`: Term { .atom(745) }
-    @inlinable public static var `open_error`: Term { .atom(746) }
-    @inlinable public static var `open_nif`: Term { .atom(747) }
-    @inlinable public static var `open_port`: Term { .atom(748) }
-    @inlinable public static var `or`: Term { .atom(749) }
-    @inlinable public static var `ordered_set`: Term { .atom(750) }
-    @inlinable public static var `orelse`: Term { .atom(751) }
-    @inlinable public static var `os`: Term { .atom(752) }
-    @inlinable public static var `os_pid`: Term { .atom(753) }
-    @inlinable public static var `other`: Term { .atom(754) }
-    @inlinable public static var `out`: Term { .atom(755) }
-    @inlinable public static var `output`: Term { .atom(756) }
-    @inlinable public static var `overlapped_io`: Term { .atom(757) }
-    @inlinable public static var `owner`: Term { .atom(758) }
-    @inlinable public static var `packet`: Term { .atom(759) }
-    @inlinable public static var `parallelism`: Term { .atom(760) }
-    @inlinable public static var `packet_size`: Term { .atom(761) }
-    @inlinable public static var `parent`: Term { .atom(762) }
-    @inlinable public static var `part`: Term { .atom(763) }
-    @inlinable public static var `pbkdf2_hmac_nif`: Term { .atom(764) }
-    @inlinable public static var `peek_head`: Term { .atom(765) }
-    @inlinable public static var `pending_purge_lambda`: Term { .atom(766) }
-    @inlinable public static var `perf_counter`: Term { .atom(767) }
-    @inlinable public static var `perf_counter_unit`: Term { .atom(768) }
-    @inlinable public static var `permanent`: Term { .atom(769) }
-    @inlinable public static var `persistent_term`: Term { .atom(770) }
-    @inlinable public static var `phash`: Term { .atom(771) }
-    @inlinable public static var `phash2`: Term { .atom(772) }
-    @inlinable public static var `pid`: Term { .atom(773) }
-    @inlinable public static var `pid_to_list`: Term { .atom(774) }
-    @inlinable public static var `pkey_crypt_nif`: Term { .atom(775) }
-    @inlinable public static var `pkey_sign_nif`: Term { .atom(776) }
-    @inlinable public static var `pkey_verify_nif`: Term { .atom(777) }
-    @inlinable public static var `plus`: Term { .atom(778) }
-    @inlinable public static var `plusPlus`: Term { .atom(779) }
-    @inlinable public static var `port`: Term { .atom(780) }
-    @inlinable public static var `port_call`: Term { .atom(781) }
-    @inlinable public static var `port_close`: Term { .atom(782) }
-    @inlinable public static var `port_command`: Term { .atom(783) }
-    @inlinable public static var `port_connect`: Term { .atom(784) }
-    @inlinable public static var `port_control`: Term { .atom(785) }
-    @inlinable public static var `port_count`: Term { .atom(786) }
-    @inlinable public static var `port_get_data`: Term { .atom(787) }
-    @inlinable public static var `port_info`: Term { .atom(788) }
-    @inlinable public static var `port_level`: Term { .atom(789) }
-    @inlinable public static var `port_set_data`: Term { .atom(790) }
-    @inlinable public static var `port_to_list`: Term { .atom(791) }
-    @inlinable public static var `ports`: Term { .atom(792) }
-    @inlinable public static var `position`: Term { .atom(793) }
-    @inlinable public static var `posixtime_to_universaltime`: Term { .atom(794) }
-    @inlinable public static var `pow`: Term { .atom(795) }
-    @inlinable public static var `pre_loaded`: Term { .atom(796) }
-    @inlinable public static var `pread_nif`: Term { .atom(797) }
-    @inlinable public static var `prepare`: Term { .atom(798) }
-    @inlinable public static var `prepare_loading`: Term { .atom(799) }
-    @inlinable public static var `prepare_on_load`: Term { .atom(800) }
-    @inlinable public static var `prev`: Term { .atom(801) }
-    @inlinable public static var `prim_buffer`: Term { .atom(802) }
-    @inlinable public static var `prim_file`: Term { .atom(803) }
-    @inlinable public static var `prim_net`: Term { .atom(804) }
-    @inlinable public static var `prim_socket`: Term { .atom(805) }
-    @inlinable public static var `printable_range`: Term { .atom(806) }
-    @inlinable public static var `priority`: Term { .atom(807) }
-    @inlinable public static var `private`: Term { .atom(808) }
-    @inlinable public static var `private_append`: Term { .atom(809) }
-    @inlinable public static var `privkey_to_pubkey_nif`: Term { .atom(810) }
-    @inlinable public static var `process`: Term { .atom(811) }
-    @inlinable public static var `process_display`: Term { .atom(812) }
-    @inlinable public static var `process_dump`: Term { .atom(813) }
-    @inlinable public static var `process_flag`: Term { .atom(814) }
-    @inlinable public static var `process_info`: Term { .atom(815) }
-    @inlinable public static var `processes`: Term { .atom(816) }
-    @inlinable public static var `protected`: Term { .atom(817) }
-    @inlinable public static var `protection`: Term { .atom(818) }
-    @inlinable public static var `pubkey_algorithms`: Term { .atom(819) }
-    @inlinable public static var `public`: Term { .atom(820) }
-    @inlinable public static var `purge_module`: Term { .atom(821) }
-    @inlinable public static var `put`: Term { .atom(822) }
-    @inlinable public static var `putenv`: Term { .atom(823) }
-    @inlinable public static var `pwrite_nif`: Term { .atom(824) }
-    @inlinable public static var `queue_size`: Term { .atom(825) }
-    @inlinable public static var `raise`: Term { .atom(826) }
-    @inlinable public static var `rand_seed_nif`: Term { .atom(827) }
-    @inlinable public static var `rand_uniform_nif`: Term { .atom(828) }
-    @inlinable public static var `random`: Term { .atom(829) }
-    @inlinable public static var `raw`: Term { .atom(830) }
-    @inlinable public static var `re`: Term { .atom(831) }
-    @inlinable public static var `re_pattern`: Term { .atom(832) }
-    @inlinable public static var `read`: Term { .atom(833) }
-    @inlinable public static var `read_concurrency`: Term { .atom(834) }
-    @inlinable public static var `read_file_nif`: Term { .atom(835) }
-    @inlinable public static var `read_handle_info_nif`: Term { .atom(836) }
-    @inlinable public static var `read_info_nif`: Term { .atom(837) }
-    @inlinable public static var `read_link_nif`: Term { .atom(838) }
-    @inlinable public static var `read_nif`: Term { .atom(839) }
-    @inlinable public static var `read_timer`: Term { .atom(840) }
-    @inlinable public static var `read_write`: Term { .atom(841) }
-    @inlinable public static var `ready_error`: Term { .atom(842) }
-    @inlinable public static var `ready_input`: Term { .atom(843) }
-    @inlinable public static var `recent_size`: Term { .atom(844) }
-    @inlinable public static var `reductions`: Term { .atom(845) }
-    @inlinable public static var `ref_to_list`: Term { .atom(846) }
-    @inlinable public static var `refc`: Term { .atom(847) }
-    @inlinable public static var `refc_binary`: Term { .atom(848) }
-    @inlinable public static var `reference`: Term { .atom(849) }
-    @inlinable public static var `referenced_byte_size`: Term { .atom(850) }
-    @inlinable public static var `register`: Term { .atom(851) }
-    @inlinable public static var `registered`: Term { .atom(852) }
-    @inlinable public static var `registered_name`: Term { .atom(853) }
-    @inlinable public static var `regular`: Term { .atom(854) }
-    @inlinable public static var `release_area_switch`: Term { .atom(855) }
-    @inlinable public static var `rem`: Term { .atom(856) }
-    @inlinable public static var `remove`: Term { .atom(857) }
-    @inlinable public static var `rename`: Term { .atom(858) }
-    @inlinable public static var `rename_nif`: Term { .atom(859) }
-    @inlinable public static var `reply`: Term { .atom(860) }
-    @inlinable public static var `reply_demonitor`: Term { .atom(861) }
-    @inlinable public static var `report_errors`: Term { .atom(862) }
-    @inlinable public static var `request_system_task`: Term { .atom(863) }
-    @inlinable public static var `resume_process`: Term { .atom(864) }
-    @inlinable public static var `return`: Term { .atom(865) }
-    @inlinable public static var `return_trace`: Term { .atom(866) }
-    @inlinable public static var `reverse`: Term { .atom(867) }
-    @inlinable public static var `round`: Term { .atom(868) }
-    @inlinable public static var `rsa_generate_key_nif`: Term { .atom(869) }
-    @inlinable public static var `rsa_opts_algorithms`: Term { .atom(870) }
-    @inlinable public static var `run`: Term { .atom(871) }
-    @inlinable public static var `run_queue`: Term { .atom(872) }
-    @inlinable public static var `runnable`: Term { .atom(873) }
-    @inlinable public static var `running`: Term { .atom(874) }
-    @inlinable public static var `runtime`: Term { .atom(875) }
-    @inlinable public static var `safe`: Term { .atom(876) }
-    @inlinable public static var `safe_fixed`: Term { .atom(877) }
-    @inlinable public static var `safe_fixed_monotonic_time`: Term { .atom(878) }
-    @inlinable public static var `safe_fixtable`: Term { .atom(879) }
-    @inlinable public static var `same`: Term { .atom(880) }
-    @inlinable public static var `scheduler`: Term { .atom(881) }
-    @inlinable public static var `scheduler_wall_time`: Term { .atom(882) }
-    @inlinable public static var `scheme`: Term { .atom(883) }
-    @inlinable public static var `scientific`: Term { .atom(884) }
-    @inlinable public static var `scope`: Term { .atom(885) }
-    @inlinable public static var `second`: Term { .atom(886) }
-    @inlinable public static var `seconds`: Term { .atom(887) }
-    @inlinable public static var `seek_nif`: Term { .atom(888) }
-    @inlinable public static var `select`: Term { .atom(889) }
-    @inlinable public static var `select_count`: Term { .atom(890) }
-    @inlinable public static var `select_replace`: Term { .atom(891) }
-    @inlinable public static var `select_reverse`: Term { .atom(892) }
-    @inlinable public static var `self_`: Term { .atom(893) }
-    @inlinable public static var `send`: Term { .atom(894) }
-    @inlinable public static var `send_after`: Term { .atom(895) }
-    @inlinable public static var `send_copy_request`: Term { .atom(896) }
-    @inlinable public static var `seq_trace`: Term { .atom(897) }
-    @inlinable public static var `seq_trace_info`: Term { .atom(898) }
-    @inlinable public static var `seq_trace_print`: Term { .atom(899) }
-    @inlinable public static var `sequential`: Term { .atom(900) }
-    @inlinable public static var `sequential_trace_token`: Term { .atom(901) }
-    @inlinable public static var `set`: Term { .atom(902) }
-    @inlinable public static var `setBufSize_nif`: Term { .atom(903) }
-    @inlinable public static var `setStash_nif`: Term { .atom(904) }
-    @inlinable public static var `set_controller_nif`: Term { .atom(905) }
-    @inlinable public static var `set_cwd_nif`: Term { .atom(906) }
-    @inlinable public static var `set_internal_state`: Term { .atom(907) }
-    @inlinable public static var `set_owner_nif`: Term { .atom(908) }
-    @inlinable public static var `set_permissions_nif`: Term { .atom(909) }
-    @inlinable public static var `set_seq_token`: Term { .atom(910) }
-    @inlinable public static var `set_signal`: Term { .atom(911) }
-    @inlinable public static var `set_tcw`: Term { .atom(912) }
-    @inlinable public static var `set_time_nif`: Term { .atom(913) }
-    @inlinable public static var `setelement`: Term { .atom(914) }
-    @inlinable public static var `setnode`: Term { .atom(915) }
-    @inlinable public static var `setopts`: Term { .atom(916) }
-    @inlinable public static var `short`: Term { .atom(917) }
-    @inlinable public static var `sighup`: Term { .atom(918) }
-    @inlinable public static var `sigint`: Term { .atom(919) }
-    @inlinable public static var `signed`: Term { .atom(920) }
-    @inlinable public static var `sigquit`: Term { .atom(921) }
-    @inlinable public static var `sigterm`: Term { .atom(922) }
-    @inlinable public static var `sigusr1`: Term { .atom(923) }
-    @inlinable public static var `silent`: Term { .atom(924) }
-    @inlinable public static var `sin`: Term { .atom(925) }
-    @inlinable public static var `sinh`: Term { .atom(926) }
-    @inlinable public static var `size`: Term { .atom(927) }
-    @inlinable public static var `size_shared`: Term { .atom(928) }
-    @inlinable public static var `skip`: Term { .atom(929) }
-    @inlinable public static var `skip_type_check`: Term { .atom(930) }
-    @inlinable public static var `slash`: Term { .atom(931) }
-    @inlinable public static var `slot`: Term { .atom(932) }
-    @inlinable public static var `smp`: Term { .atom(933) }
-    @inlinable public static var `spawn`: Term { .atom(934) }
-    @inlinable public static var `spawn_driver`: Term { .atom(935) }
-    @inlinable public static var `spawn_executable`: Term { .atom(936) }
-    @inlinable public static var `spawn_link`: Term { .atom(937) }
-    @inlinable public static var `spawn_opt`: Term { .atom(938) }
-    @inlinable public static var `spawn_reply`: Term { .atom(939) }
-    @inlinable public static var `spawn_request`: Term { .atom(940) }
-    @inlinable public static var `spawn_request_abandon`: Term { .atom(941) }
-    @inlinable public static var `spawn_system_process`: Term { .atom(942) }
-    @inlinable public static var `split`: Term { .atom(943) }
-    @inlinable public static var `split_binary`: Term { .atom(944) }
-    @inlinable public static var `sqrt`: Term { .atom(945) }
-    @inlinable public static var `srp_host_secret_nif`: Term { .atom(946) }
-    @inlinable public static var `srp_user_secret_nif`: Term { .atom(947) }
-    @inlinable public static var `srp_value_B_nif`: Term { .atom(948) }
-    @inlinable public static var `ssl_tls`: Term { .atom(949) }
-    @inlinable public static var `stack_size`: Term { .atom(950) }
-    @inlinable public static var `start_timer`: Term { .atom(951) }
-    @inlinable public static var `statistics`: Term { .atom(952) }
-    @inlinable public static var `stats`: Term { .atom(953) }
-    @inlinable public static var `status`: Term { .atom(954) }
-    @inlinable public static var `stderr_to_stdout`: Term { .atom(955) }
-    @inlinable public static var `stream`: Term { .atom(956) }
-    @inlinable public static var `stream_end`: Term { .atom(957) }
-    @inlinable public static var `stream_error`: Term { .atom(958) }
-    @inlinable public static var `string`: Term { .atom(959) }
-    @inlinable public static var `strong_rand_bytes_nif`: Term { .atom(960) }
-    @inlinable public static var `strong_rand_range_nif`: Term { .atom(961) }
-    @inlinable public static var `sub_binary`: Term { .atom(962) }
-    @inlinable public static var `subtract`: Term { .atom(963) }
-    @inlinable public static var `sunrm`: Term { .atom(964) }
-    @inlinable public static var `suspend_process`: Term { .atom(965) }
-    @inlinable public static var `suspended`: Term { .atom(966) }
-    @inlinable public static var `suspending`: Term { .atom(967) }
-    @inlinable public static var `symlink`: Term { .atom(968) }
-    @inlinable public static var `sync`: Term { .atom(969) }
-    @inlinable public static var `sync_nif`: Term { .atom(970) }
-    @inlinable public static var `system`: Term { .atom(971) }
-    @inlinable public static var `system_check`: Term { .atom(972) }
-    @inlinable public static var `system_flag`: Term { .atom(973) }
-    @inlinable public static var `system_info`: Term { .atom(974) }
-    @inlinable public static var `system_limit`: Term { .atom(975) }
-    @inlinable public static var `system_monitor`: Term { .atom(976) }
-    @inlinable public static var `system_profile`: Term { .atom(977) }
-    @inlinable public static var `system_time`: Term { .atom(978) }
-    @inlinable public static var `table`: Term { .atom(979) }
-    @inlinable public static var `table_type`: Term { .atom(980) }
-    @inlinable public static var `tag`: Term { .atom(981) }
-    @inlinable public static var `take`: Term { .atom(982) }
-    @inlinable public static var `tan`: Term { .atom(983) }
-    @inlinable public static var `tanh`: Term { .atom(984) }
-    @inlinable public static var `term_to_binary`: Term { .atom(985) }
-    @inlinable public static var `term_to_iovec`: Term { .atom(986) }
-    @inlinable public static var `term_type`: Term { .atom(987) }
-    @inlinable public static var `thread`: Term { .atom(988) }
-    @inlinable public static var `threads`: Term { .atom(989) }
-    @inlinable public static var `throw`: Term { .atom(990) }
-    @inlinable public static var `time`: Term { .atom(991) }
-    @inlinable public static var `time_offset`: Term { .atom(992) }
-    @inlinable public static var `time_unit`: Term { .atom(993) }
-    @inlinable public static var `timeout`: Term { .atom(994) }
-    @inlinable public static var `timeout_value`: Term { .atom(995) }
-    @inlinable public static var `times`: Term { .atom(996) }
-    @inlinable public static var `timestamp`: Term { .atom(997) }
-    @inlinable public static var `tl`: Term { .atom(998) }
-    @inlinable public static var `total`: Term { .atom(999) }
-    @inlinable public static var `total_heap_size`: Term { .atom(1000) }
-    @inlinable public static var `tpkt`: Term { .atom(1001) }
-    @inlinable public static var `trace`: Term { .atom(1002) }
-    @inlinable public static var `trace_delivered`: Term { .atom(1003) }
-    @inlinable public static var `trace_info`: Term { .atom(1004) }
-    @inlinable public static var `trace_pattern`: Term { .atom(1005) }
-    @inlinable public static var `trap_exit`: Term { .atom(1006) }
-    @inlinable public static var `trim`: Term { .atom(1007) }
-    @inlinable public static var `trim_all`: Term { .atom(1008) }
-    @inlinable public static var `true`: Term { .atom(1009) }
-    @inlinable public static var `trunc`: Term { .atom(1010) }
-    @inlinable public static var `truncate_nif`: Term { .atom(1011) }
-    @inlinable public static var `try_clause`: Term { .atom(1012) }
-    @inlinable public static var `try_load`: Term { .atom(1013) }
-    @inlinable public static var `try_lock`: Term { .atom(1014) }
-    @inlinable public static var `try_unload`: Term { .atom(1015) }
-    @inlinable public static var `tuple`: Term { .atom(1016) }
-    @inlinable public static var `tuple_size`: Term { .atom(1017) }
-    @inlinable public static var `tuple_to_list`: Term { .atom(1018) }
-    @inlinable public static var `type`: Term { .atom(1019) }
-    @inlinable public static var `ucp`: Term { .atom(1020) }
-    @inlinable public static var `udp`: Term { .atom(1021) }
-    @inlinable public static var `udp_error`: Term { .atom(1022) }
-    @inlinable public static var `udp_passive`: Term { .atom(1023) }
-    @inlinable public static var `unalias`: Term { .atom(1024) }
-    @inlinable public static var `undef`: Term { .atom(1025) }
-    @inlinable public static var `undefined`: Term { .atom(1026) }
-    @inlinable public static var `undefined_function`: Term { .atom(1027) }
-    @inlinable public static var `undefined_lambda`: Term { .atom(1028) }
-    @inlinable public static var `underscore`: Term { .atom(1029) }
-    @inlinable public static var `ungreedy`: Term { .atom(1030) }
-    @inlinable public static var `unicode`: Term { .atom(1031) }
-    @inlinable public static var `uninitialized`: Term { .atom(1032) }
-    @inlinable public static var `uniq`: Term { .atom(1033) }
-    @inlinable public static var `unique_integer`: Term { .atom(1034) }
-    @inlinable public static var `unit`: Term { .atom(1035) }
-    @inlinable public static var `universaltime`: Term { .atom(1036) }
-    @inlinable public static var `universaltime_to_localtime`: Term { .atom(1037) }
-    @inlinable public static var `universaltime_to_posixtime`: Term { .atom(1038) }
-    @inlinable public static var `unix`: Term { .atom(1039) }
-    @inlinable public static var `unknown_error`: Term { .atom(1040) }
-    @inlinable public static var `unlink`: Term { .atom(1041) }
-    @inlinable public static var `unlock`: Term { .atom(1042) }
-    @inlinable public static var `unlocked`: Term { .atom(1043) }
-    @inlinable public static var `unregister`: Term { .atom(1044) }
-    @inlinable public static var `unsetenv`: Term { .atom(1045) }
-    @inlinable public static var `unsigned`: Term { .atom(1046) }
-    @inlinable public static var `update`: Term { .atom(1047) }
-    @inlinable public static var `update_counter`: Term { .atom(1048) }
-    @inlinable public static var `update_element`: Term { .atom(1049) }
-    @inlinable public static var `use_stdio`: Term { .atom(1050) }
-    @inlinable public static var `used`: Term { .atom(1051) }
-    @inlinable public static var `user_trace_i4s4`: Term { .atom(1052) }
-    @inlinable public static var `user_trace_n`: Term { .atom(1053) }
-    @inlinable public static var `user_trace_s1`: Term { .atom(1054) }
-    @inlinable public static var `utc`: Term { .atom(1055) }
-    @inlinable public static var `utf16`: Term { .atom(1056) }
-    @inlinable public static var `utf32`: Term { .atom(1057) }
-    @inlinable public static var `utf8`: Term { .atom(1058) }
-    @inlinable public static var `value`: Term { .atom(1059) }
-    @inlinable public static var `values`: Term { .atom(1060) }
-    @inlinable public static var `version`: Term { .atom(1061) }
-    @inlinable public static var `version_error`: Term { .atom(1062) }
-    @inlinable public static var `waiting`: Term { .atom(1063) }
-    @inlinable public static var `wall_clock`: Term { .atom(1064) }
-    @inlinable public static var `warning`: Term { .atom(1065) }
-    @inlinable public static var `warning_map`: Term { .atom(1066) }
-    @inlinable public static var `warning_msg`: Term { .atom(1067) }
-    @inlinable public static var `whereis`: Term { .atom(1068) }
-    @inlinable public static var `will_need`: Term { .atom(1069) }
-    @inlinable public static var `words`: Term { .atom(1070) }
-    @inlinable public static var `write`: Term { .atom(1071) }
-    @inlinable public static var `write_concurrency`: Term { .atom(1072) }
-    @inlinable public static var `write_nif`: Term { .atom(1073) }
-    @inlinable public static var `x86_64`: Term { .atom(1074) }
-    @inlinable public static var `xor`: Term { .atom(1075) }
-    @inlinable public static var `yes`: Term { .atom(1076) }
-    @inlinable public static var `yield`: Term { .atom(1077) }
-    @inlinable public static var `zlib`: Term { .atom(1078) }
+    @inlinable public static var `asynchronous`: Term { .atom(49) }
+    @inlinable public static var `at`: Term { .atom(50) }
+    @inlinable public static var `atan`: Term { .atom(51) }
+    @inlinable public static var `atan2`: Term { .atom(52) }
+    @inlinable public static var `atanh`: Term { .atom(53) }
+    @inlinable public static var `atom`: Term { .atom(54) }
+    @inlinable public static var `atom_count`: Term { .atom(55) }
+    @inlinable public static var `atom_limit`: Term { .atom(56) }
+    @inlinable public static var `atom_to_binary`: Term { .atom(57) }
+    @inlinable public static var `atom_to_list`: Term { .atom(58) }
+    @inlinable public static var `atomics`: Term { .atom(59) }
+    @inlinable public static var `atomics_new`: Term { .atom(60) }
+    @inlinable public static var `atoms`: Term { .atom(61) }
+    @inlinable public static var `attributes`: Term { .atom(62) }
+    @inlinable public static var `auto`: Term { .atom(63) }
+    @inlinable public static var `available`: Term { .atom(64) }
+    @inlinable public static var `awaiting_load`: Term { .atom(65) }
+    @inlinable public static var `awaiting_unload`: Term { .atom(66) }
+    @inlinable public static var `await_result`: Term { .atom(67) }
+    @inlinable public static var `backtrace`: Term { .atom(68) }
+    @inlinable public static var `backtrace_depth`: Term { .atom(69) }
+    @inlinable public static var `badarg`: Term { .atom(70) }
+    @inlinable public static var `badarith`: Term { .atom(71) }
+    @inlinable public static var `badarity`: Term { .atom(72) }
+    @inlinable public static var `badfile`: Term { .atom(73) }
+    @inlinable public static var `badfun`: Term { .atom(74) }
+    @inlinable public static var `badkey`: Term { .atom(75) }
+    @inlinable public static var `badmap`: Term { .atom(76) }
+    @inlinable public static var `badmatch`: Term { .atom(77) }
+    @inlinable public static var `badopt`: Term { .atom(78) }
+    @inlinable public static var `badrecord`: Term { .atom(79) }
+    @inlinable public static var `badsig`: Term { .atom(80) }
+    @inlinable public static var `badtype`: Term { .atom(81) }
+    @inlinable public static var `bag`: Term { .atom(82) }
+    @inlinable public static var `band`: Term { .atom(83) }
+    @inlinable public static var `bang`: Term { .atom(84) }
+    @inlinable public static var `beam_jump_table`: Term { .atom(85) }
+    @inlinable public static var `beamfile_chunk`: Term { .atom(86) }
+    @inlinable public static var `beamfile_module_md5`: Term { .atom(87) }
+    @inlinable public static var `big`: Term { .atom(88) }
+    @inlinable public static var `bignum`: Term { .atom(89) }
+    @inlinable public static var `bin_is_7bit`: Term { .atom(90) }
+    @inlinable public static var `bin_old_vheap_block_size`: Term { .atom(91) }
+    @inlinable public static var `bin_old_vheap_size`: Term { .atom(92) }
+    @inlinable public static var `bin_vheap_block_size`: Term { .atom(93) }
+    @inlinable public static var `bin_vheap_size`: Term { .atom(94) }
+    @inlinable public static var `binary`: Term { .atom(95) }
+    @inlinable public static var `binary_part`: Term { .atom(96) }
+    @inlinable public static var `binary_to_atom`: Term { .atom(97) }
+    @inlinable public static var `binary_to_existing_atom`: Term { .atom(98) }
+    @inlinable public static var `binary_to_float`: Term { .atom(99) }
+    @inlinable public static var `binary_to_integer`: Term { .atom(100) }
+    @inlinable public static var `binary_to_list`: Term { .atom(101) }
+    @inlinable public static var `binary_to_term`: Term { .atom(102) }
+    @inlinable public static var `bit_size`: Term { .atom(103) }
+    @inlinable public static var `bitmaps`: Term { .atom(104) }
+    @inlinable public static var `bitstring`: Term { .atom(105) }
+    @inlinable public static var `bitstring_to_list`: Term { .atom(106) }
+    @inlinable public static var `block`: Term { .atom(107) }
+    @inlinable public static var `block_normal`: Term { .atom(108) }
+    @inlinable public static var `bm`: Term { .atom(109) }
+    @inlinable public static var `bnot`: Term { .atom(110) }
+    @inlinable public static var `bof`: Term { .atom(111) }
+    @inlinable public static var `bor`: Term { .atom(112) }
+    @inlinable public static var `break_ignored`: Term { .atom(113) }
+    @inlinable public static var `breakpoint`: Term { .atom(114) }
+    @inlinable public static var `bsl`: Term { .atom(115) }
+    @inlinable public static var `bsr`: Term { .atom(116) }
+    @inlinable public static var `bsr_anycrlf`: Term { .atom(117) }
+    @inlinable public static var `bsr_unicode`: Term { .atom(118) }
+    @inlinable public static var `buf_error`: Term { .atom(119) }
+    @inlinable public static var `build_type`: Term { .atom(120) }
+    @inlinable public static var `bump_reductions`: Term { .atom(121) }
+    @inlinable public static var `busy`: Term { .atom(122) }
+    @inlinable public static var `busy_limits_msgq`: Term { .atom(123) }
+    @inlinable public static var `busy_limits_port`: Term { .atom(124) }
+    @inlinable public static var `bxor`: Term { .atom(125) }
+    @inlinable public static var `byte_size`: Term { .atom(126) }
+    @inlinable public static var `bytes`: Term { .atom(127) }
+    @inlinable public static var `call`: Term { .atom(128) }
+    @inlinable public static var `call_on_load_function`: Term { .atom(129) }
+    @inlinable public static var `caller`: Term { .atom(130) }
+    @inlinable public static var `caller_line`: Term { .atom(131) }
+    @inlinable public static var `cancel_timer`: Term { .atom(132) }
+    @inlinable public static var `capture`: Term { .atom(133) }
+    @inlinable public static var `case_clause`: Term { .atom(134) }
+    @inlinable public static var `caseless`: Term { .atom(135) }
+    @inlinable public static var `catch`: Term { .atom(136) }
+    @inlinable public static var `catchlevel`: Term { .atom(137) }
+    @inlinable public static var `cause`: Term { .atom(138) }
+    @inlinable public static var `cd`: Term { .atom(139) }
+    @inlinable public static var `ceil`: Term { .atom(140) }
+    @inlinable public static var `characters_to_binary`: Term { .atom(141) }
+    @inlinable public static var `characters_to_list`: Term { .atom(142) }
+    @inlinable public static var `check_dirty_process_code`: Term { .atom(143) }
+    @inlinable public static var `check_gc`: Term { .atom(144) }
+    @inlinable public static var `check_old_code`: Term { .atom(145) }
+    @inlinable public static var `check_process_code`: Term { .atom(146) }
+    @inlinable public static var `cipher_algorithms`: Term { .atom(147) }
+    @inlinable public static var `cipher_info_nif`: Term { .atom(148) }
+    @inlinable public static var `clearStash_nif`: Term { .atom(149) }
+    @inlinable public static var `clock_service`: Term { .atom(150) }
+    @inlinable public static var `close`: Term { .atom(151) }
+    @inlinable public static var `close_nif`: Term { .atom(152) }
+    @inlinable public static var `closed`: Term { .atom(153) }
+    @inlinable public static var `closure`: Term { .atom(154) }
+    @inlinable public static var `cmp_term`: Term { .atom(155) }
+    @inlinable public static var `command`: Term { .atom(156) }
+    @inlinable public static var `compact`: Term { .atom(157) }
+    @inlinable public static var `compare_exchange`: Term { .atom(158) }
+    @inlinable public static var `compat_rel`: Term { .atom(159) }
+    @inlinable public static var `compile`: Term { .atom(160) }
+    @inlinable public static var `compile_pattern`: Term { .atom(161) }
+    @inlinable public static var `complete`: Term { .atom(162) }
+    @inlinable public static var `compressed`: Term { .atom(163) }
+    @inlinable public static var `connect`: Term { .atom(164) }
+    @inlinable public static var `connected`: Term { .atom(165) }
+    @inlinable public static var `const`: Term { .atom(166) }
+    @inlinable public static var `context_reductions`: Term { .atom(167) }
+    @inlinable public static var `context_switches`: Term { .atom(168) }
+    @inlinable public static var `continue`: Term { .atom(169) }
+    @inlinable public static var `copy`: Term { .atom(170) }
+    @inlinable public static var `copy_literals`: Term { .atom(171) }
+    @inlinable public static var `copy_shared`: Term { .atom(172) }
+    @inlinable public static var `copying_read`: Term { .atom(173) }
+    @inlinable public static var `cos`: Term { .atom(174) }
+    @inlinable public static var `cosh`: Term { .atom(175) }
+    @inlinable public static var `count`: Term { .atom(176) }
+    @inlinable public static var `counters`: Term { .atom(177) }
+    @inlinable public static var `counters_add`: Term { .atom(178) }
+    @inlinable public static var `counters_get`: Term { .atom(179) }
+    @inlinable public static var `counters_info`: Term { .atom(180) }
+    @inlinable public static var `counters_new`: Term { .atom(181) }
+    @inlinable public static var `counters_put`: Term { .atom(182) }
+    @inlinable public static var `cpu_time`: Term { .atom(183) }
+    @inlinable public static var `cr`: Term { .atom(184) }
+    @inlinable public static var `crc32`: Term { .atom(185) }
+    @inlinable public static var `crc32_combine`: Term { .atom(186) }
+    @inlinable public static var `crc32_nif`: Term { .atom(187) }
+    @inlinable public static var `create_dist_channel`: Term { .atom(188) }
+    @inlinable public static var `crlf`: Term { .atom(189) }
+    @inlinable public static var `creation`: Term { .atom(190) }
+    @inlinable public static var `crypto`: Term { .atom(191) }
+    @inlinable public static var `cur`: Term { .atom(192) }
+    @inlinable public static var `current_function`: Term { .atom(193) }
+    @inlinable public static var `current_location`: Term { .atom(194) }
+    @inlinable public static var `current_stacktrace`: Term { .atom(195) }
+    @inlinable public static var `curve_algorithms`: Term { .atom(196) }
+    @inlinable public static var `data`: Term { .atom(197) }
+    @inlinable public static var `data_error`: Term { .atom(198) }
+    @inlinable public static var `date`: Term { .atom(199) }
+    @inlinable public static var `debug_compiled`: Term { .atom(200) }
+    @inlinable public static var `debug_hash_fixed_number_of_locks`: Term { .atom(201) }
+    @inlinable public static var `decentralized_counters`: Term { .atom(202) }
+    @inlinable public static var `decimals`: Term { .atom(203) }
+    @inlinable public static var `decode_ber_tlv_raw`: Term { .atom(204) }
+    @inlinable public static var `decode_packet`: Term { .atom(205) }
+    @inlinable public static var `decode_unsigned`: Term { .atom(206) }
+    @inlinable public static var `default`: Term { .atom(207) }
+    @inlinable public static var `deflateEnd_nif`: Term { .atom(208) }
+    @inlinable public static var `deflateInit_nif`: Term { .atom(209) }
+    @inlinable public static var `deflateParams_nif`: Term { .atom(210) }
+    @inlinable public static var `deflateReset_nif`: Term { .atom(211) }
+    @inlinable public static var `deflateSetDictionary_nif`: Term { .atom(212) }
+    @inlinable public static var `deflate_nif`: Term { .atom(213) }
+    @inlinable public static var `del_dir_nif`: Term { .atom(214) }
+    @inlinable public static var `del_file_nif`: Term { .atom(215) }
+    @inlinable public static var `delayed_close_nif`: Term { .atom(216) }
+    @inlinable public static var `delayed_node_table_gc`: Term { .atom(217) }
+    @inlinable public static var `delete`: Term { .atom(218) }
+    @inlinable public static var `delete_element`: Term { .atom(219) }
+    @inlinable public static var `delete_module`: Term { .atom(220) }
+    @inlinable public static var `delete_object`: Term { .atom(221) }
+    @inlinable public static var `deleted`: Term { .atom(222) }
+    @inlinable public static var `demonitor`: Term { .atom(223) }
+    @inlinable public static var `depth`: Term { .atom(224) }
+    @inlinable public static var `deterministic`: Term { .atom(225) }
+    @inlinable public static var `device`: Term { .atom(226) }
+    @inlinable public static var `dflag_unicode_io`: Term { .atom(227) }
+    @inlinable public static var `dh_compute_key_nif`: Term { .atom(228) }
+    @inlinable public static var `dh_generate_key_nif`: Term { .atom(229) }
+    @inlinable public static var `dictionary`: Term { .atom(230) }
+    @inlinable public static var `directory`: Term { .atom(231) }
+    @inlinable public static var `dirty`: Term { .atom(232) }
+    @inlinable public static var `dirty_cpu`: Term { .atom(233) }
+    @inlinable public static var `dirty_cpu_schedulers`: Term { .atom(234) }
+    @inlinable public static var `dirty_cpu_schedulers_online`: Term { .atom(235) }
+    @inlinable public static var `dirty_io`: Term { .atom(236) }
+    @inlinable public static var `dirty_io_schedulers`: Term { .atom(237) }
+    @inlinable public static var `dirty_process_handle_signals`: Term { .atom(238) }
+    @inlinable public static var `disable_trace`: Term { .atom(239) }
+    @inlinable public static var `disabled`: Term { .atom(240) }
+    @inlinable public static var `disassemble`: Term { .atom(241) }
+    @inlinable public static var `display`: Term { .atom(242) }
+    @inlinable public static var `display_nl`: Term { .atom(243) }
+    @inlinable public static var `display_string`: Term { .atom(244) }
+    @inlinable public static var `dist_buf_busy_limit`: Term { .atom(245) }
+    @inlinable public static var `dist_ctrl`: Term { .atom(246) }
+    @inlinable public static var `dist_ctrl_get_data`: Term { .atom(247) }
+    @inlinable public static var `dist_ctrl_get_data_notification`: Term { .atom(248) }
+    @inlinable public static var `dist_ctrl_get_opt`: Term { .atom(249) }
+    @inlinable public static var `dist_ctrl_input_handler`: Term { .atom(250) }
+    @inlinable public static var `dist_ctrl_put_data`: Term { .atom(251) }
+    @inlinable public static var `dist_ctrl_set_opt`: Term { .atom(252) }
+    @inlinable public static var `dist_ext_to_term`: Term { .atom(253) }
+    @inlinable public static var `dist_get_stat`: Term { .atom(254) }
+    @inlinable public static var `dist_spawn_request`: Term { .atom(255) }
+    @inlinable public static var `div`: Term { .atom(256) }
+    @inlinable public static var `do_exor`: Term { .atom(257) }
+    @inlinable public static var `dollarDollar`: Term { .atom(258) }
+    @inlinable public static var `dollarUnderscore`: Term { .atom(259) }
+    @inlinable public static var `dollar_endonly`: Term { .atom(260) }
+    @inlinable public static var `dont_need`: Term { .atom(261) }
+    @inlinable public static var `dotall`: Term { .atom(262) }
+    @inlinable public static var `driver_options`: Term { .atom(263) }
+    @inlinable public static var `driver_version`: Term { .atom(264) }
+    @inlinable public static var `dt_append_vm_tag_data`: Term { .atom(265) }
+    @inlinable public static var `dt_get_tag`: Term { .atom(266) }
+    @inlinable public static var `dt_get_tag_data`: Term { .atom(267) }
+    @inlinable public static var `dt_prepend_vm_tag_data`: Term { .atom(268) }
+    @inlinable public static var `dt_put_tag`: Term { .atom(269) }
+    @inlinable public static var `dt_restore_tag`: Term { .atom(270) }
+    @inlinable public static var `dt_spread_tag`: Term { .atom(271) }
+    @inlinable public static var `duplicate_bag`: Term { .atom(272) }
+    @inlinable public static var `duplicated`: Term { .atom(273) }
+    @inlinable public static var `dupnames`: Term { .atom(274) }
+    @inlinable public static var `dynamic_trace`: Term { .atom(275) }
+    @inlinable public static var `dynamic_trace_probes`: Term { .atom(276) }
+    @inlinable public static var `dyntrace`: Term { .atom(277) }
+    @inlinable public static var `eacces`: Term { .atom(278) }
+    @inlinable public static var `eager_check_io`: Term { .atom(279) }
+    @inlinable public static var `ec_generate_key_nif`: Term { .atom(280) }
+    @inlinable public static var `ecdh_compute_key_nif`: Term { .atom(281) }
+    @inlinable public static var `einval`: Term { .atom(282) }
+    @inlinable public static var `element`: Term { .atom(283) }
+    @inlinable public static var `empty`: Term { .atom(284) }
+    @inlinable public static var `emu_args`: Term { .atom(285) }
+    @inlinable public static var `emu_flavor`: Term { .atom(286) }
+    @inlinable public static var `emu_type`: Term { .atom(287) }
+    @inlinable public static var `emulator`: Term { .atom(288) }
+    @inlinable public static var `enable_fips_mode_nif`: Term { .atom(289) }
+    @inlinable public static var `enable_trace`: Term { .atom(290) }
+    @inlinable public static var `enabled`: Term { .atom(291) }
+    @inlinable public static var `encode_ber_tlv`: Term { .atom(292) }
+    @inlinable public static var `encode_per_complete`: Term { .atom(293) }
+    @inlinable public static var `encode_unsigned`: Term { .atom(294) }
+    @inlinable public static var `endOfTable`: Term { .atom(295) }
+    @inlinable public static var `end_time`: Term { .atom(296) }
+    @inlinable public static var `engine_add_nif`: Term { .atom(297) }
+    @inlinable public static var `engine_by_id_nif`: Term { .atom(298) }
+    @inlinable public static var `engine_ctrl_cmd_strings_nif`: Term { .atom(299) }
+    @inlinable public static var `engine_free_nif`: Term { .atom(300) }
+    @inlinable public static var `engine_get_all_methods_nif`: Term { .atom(301) }
+    @inlinable public static var `engine_get_first_nif`: Term { .atom(302) }
+    @inlinable public static var `engine_get_id_nif`: Term { .atom(303) }
+    @inlinable public static var `engine_get_name_nif`: Term { .atom(304) }
+    @inlinable public static var `engine_get_next_nif`: Term { .atom(305) }
+    @inlinable public static var `engine_init_nif`: Term { .atom(306) }
+    @inlinable public static var `engine_load_dynamic_nif`: Term { .atom(307) }
+    @inlinable public static var `engine_register_nif`: Term { .atom(308) }
+    @inlinable public static var `engine_remove_nif`: Term { .atom(309) }
+    @inlinable public static var `engine_unregister_nif`: Term { .atom(310) }
+    @inlinable public static var `enoent`: Term { .atom(311) }
+    @inlinable public static var `enotsup`: Term { .atom(312) }
+    @inlinable public static var `enqueue_nif`: Term { .atom(313) }
+    @inlinable public static var `ensure_engine_loaded_nif`: Term { .atom(314) }
+    @inlinable public static var `env`: Term { .atom(315) }
+    @inlinable public static var `eof`: Term { .atom(316) }
+    @inlinable public static var `eol`: Term { .atom(317) }
+    @inlinable public static var `equal`: Term { .atom(318) }
+    @inlinable public static var `erase`: Term { .atom(319) }
+    @inlinable public static var `erase_persistent_terms`: Term { .atom(320) }
+    @inlinable public static var `erf`: Term { .atom(321) }
+    @inlinable public static var `erfc`: Term { .atom(322) }
+    @inlinable public static var `erl_ddll`: Term { .atom(323) }
+    @inlinable public static var `erl_erts_errors`: Term { .atom(324) }
+    @inlinable public static var `erl_kernel_errors`: Term { .atom(325) }
+    @inlinable public static var `erl_signal_server`: Term { .atom(326) }
+    @inlinable public static var `erl_stdlib_errors`: Term { .atom(327) }
+    @inlinable public static var `erl_tracer`: Term { .atom(328) }
+    @inlinable public static var `erlang`: Term { .atom(329) }
+    @inlinable public static var `error`: Term { .atom(330) }
+    @inlinable public static var `error_handler`: Term { .atom(331) }
+    @inlinable public static var `error_info`: Term { .atom(332) }
+    @inlinable public static var `error_logger`: Term { .atom(333) }
+    @inlinable public static var `error_only`: Term { .atom(334) }
+    @inlinable public static var `erts`: Term { .atom(335) }
+    @inlinable public static var `erts_code_purger`: Term { .atom(336) }
+    @inlinable public static var `erts_debug`: Term { .atom(337) }
+    @inlinable public static var `erts_internal`: Term { .atom(338) }
+    @inlinable public static var `erts_literal_area_collector`: Term { .atom(339) }
+    @inlinable public static var `ets`: Term { .atom(340) }
+    @inlinable public static var `ets_always_compress`: Term { .atom(341) }
+    @inlinable public static var `ets_lookup_binary_info`: Term { .atom(342) }
+    @inlinable public static var `ets_raw_first`: Term { .atom(343) }
+    @inlinable public static var `ets_raw_next`: Term { .atom(344) }
+    @inlinable public static var `ets_realloc_moves`: Term { .atom(345) }
+    @inlinable public static var `ets_super_user`: Term { .atom(346) }
+    @inlinable public static var `evp_compute_key_nif`: Term { .atom(347) }
+    @inlinable public static var `evp_generate_key_nif`: Term { .atom(348) }
+    @inlinable public static var `exactEqual`: Term { .atom(349) }
+    @inlinable public static var `exactNotEqual`: Term { .atom(350) }
+    @inlinable public static var `exact_reductions`: Term { .atom(351) }
+    @inlinable public static var `exception_trace`: Term { .atom(352) }
+    @inlinable public static var `exchange`: Term { .atom(353) }
+    @inlinable public static var `exclusive`: Term { .atom(354) }
+    @inlinable public static var `exit`: Term { .atom(355) }
+    @inlinable public static var `exit_signal`: Term { .atom(356) }
+    @inlinable public static var `exit_status`: Term { .atom(357) }
+    @inlinable public static var `exited`: Term { .atom(358) }
+    @inlinable public static var `exiting`: Term { .atom(359) }
+    @inlinable public static var `exp`: Term { .atom(360) }
+    @inlinable public static var `explicit_unalias`: Term { .atom(361) }
+    @inlinable public static var `export`: Term { .atom(362) }
+    @inlinable public static var `exports`: Term { .atom(363) }
+    @inlinable public static var `extended`: Term { .atom(364) }
+    @inlinable public static var `external`: Term { .atom(365) }
+    @inlinable public static var `external_pid`: Term { .atom(366) }
+    @inlinable public static var `external_port`: Term { .atom(367) }
+    @inlinable public static var `external_reference`: Term { .atom(368) }
+    @inlinable public static var `external_size`: Term { .atom(369) }
+    @inlinable public static var `false`: Term { .atom(370) }
+    @inlinable public static var `fd`: Term { .atom(371) }
+    @inlinable public static var `file`: Term { .atom(372) }
+    @inlinable public static var `file_desc_to_ref_nif`: Term { .atom(373) }
+    @inlinable public static var `file_info`: Term { .atom(374) }
+    @inlinable public static var `final`: Term { .atom(375) }
+    @inlinable public static var `finalize`: Term { .atom(376) }
+    @inlinable public static var `find`: Term { .atom(377) }
+    @inlinable public static var `find_byte_index`: Term { .atom(378) }
+    @inlinable public static var `finish_after_on_load`: Term { .atom(379) }
+    @inlinable public static var `finish_loading`: Term { .atom(380) }
+    @inlinable public static var `finished`: Term { .atom(381) }
+    @inlinable public static var `first`: Term { .atom(382) }
+    @inlinable public static var `firstline`: Term { .atom(383) }
+    @inlinable public static var `fixed`: Term { .atom(384) }
+    @inlinable public static var `fixnum`: Term { .atom(385) }
+    @inlinable public static var `flat_size`: Term { .atom(386) }
+    @inlinable public static var `flatmap`: Term { .atom(387) }
+    @inlinable public static var `float`: Term { .atom(388) }
+    @inlinable public static var `float_to_binary`: Term { .atom(389) }
+    @inlinable public static var `float_to_list`: Term { .atom(390) }
+    @inlinable public static var `floor`: Term { .atom(391) }
+    @inlinable public static var `flush`: Term { .atom(392) }
+    @inlinable public static var `flush_monitor_messages`: Term { .atom(393) }
+    @inlinable public static var `fmod`: Term { .atom(394) }
+    @inlinable public static var `force`: Term { .atom(395) }
+    @inlinable public static var `format_bs_fail`: Term { .atom(396) }
+    @inlinable public static var `format_error_int`: Term { .atom(397) }
+    @inlinable public static var `from_keys`: Term { .atom(398) }
+    @inlinable public static var `from_list`: Term { .atom(399) }
+    @inlinable public static var `fullsweep_after`: Term { .atom(400) }
+    @inlinable public static var `fun`: Term { .atom(401) }
+    @inlinable public static var `fun_info`: Term { .atom(402) }
+    @inlinable public static var `fun_info_mfa`: Term { .atom(403) }
+    @inlinable public static var `fun_to_list`: Term { .atom(404) }
+    @inlinable public static var `function`: Term { .atom(405) }
+    @inlinable public static var `function_clause`: Term { .atom(406) }
+    @inlinable public static var `function_exported`: Term { .atom(407) }
+    @inlinable public static var `functions`: Term { .atom(408) }
+    @inlinable public static var `garbage_collect`: Term { .atom(409) }
+    @inlinable public static var `garbage_collecting`: Term { .atom(410) }
+    @inlinable public static var `garbage_collection`: Term { .atom(411) }
+    @inlinable public static var `garbage_collection_info`: Term { .atom(412) }
+    @inlinable public static var `gather_alloc_histograms`: Term { .atom(413) }
+    @inlinable public static var `gather_carrier_info`: Term { .atom(414) }
+    @inlinable public static var `get`: Term { .atom(415) }
+    @inlinable public static var `getBufSize_nif`: Term { .atom(416) }
+    @inlinable public static var `getStash_nif`: Term { .atom(417) }
+    @inlinable public static var `get_creation`: Term { .atom(418) }
+    @inlinable public static var `get_cwd_nif`: Term { .atom(419) }
+    @inlinable public static var `get_device_cwd_nif`: Term { .atom(420) }
+    @inlinable public static var `get_dflags`: Term { .atom(421) }
+    @inlinable public static var `get_handle_nif`: Term { .atom(422) }
+    @inlinable public static var `get_internal_state`: Term { .atom(423) }
+    @inlinable public static var `get_keys`: Term { .atom(424) }
+    @inlinable public static var `get_module_info`: Term { .atom(425) }
+    @inlinable public static var `get_seq_token`: Term { .atom(426) }
+    @inlinable public static var `get_tcw`: Term { .atom(427) }
+    @inlinable public static var `getenv`: Term { .atom(428) }
+    @inlinable public static var `getpid`: Term { .atom(429) }
+    @inlinable public static var `give_away`: Term { .atom(430) }
+    @inlinable public static var `gl`: Term { .atom(431) }
+    @inlinable public static var `global`: Term { .atom(432) }
+    @inlinable public static var `greater`: Term { .atom(433) }
+    @inlinable public static var `greaterEqual`: Term { .atom(434) }
+    @inlinable public static var `group_leader`: Term { .atom(435) }
+    @inlinable public static var `halt`: Term { .atom(436) }
+    @inlinable public static var `handle`: Term { .atom(437) }
+    @inlinable public static var `has_prepared_code_on_load`: Term { .atom(438) }
+    @inlinable public static var `hash_algorithms`: Term { .atom(439) }
+    @inlinable public static var `hash_equals_nif`: Term { .atom(440) }
+    @inlinable public static var `hash_final_nif`: Term { .atom(441) }
+    @inlinable public static var `hash_info`: Term { .atom(442) }
+    @inlinable public static var `hash_init_nif`: Term { .atom(443) }
+    @inlinable public static var `hash_nif`: Term { .atom(444) }
+    @inlinable public static var `hash_update_nif`: Term { .atom(445) }
+    @inlinable public static var `hashmap`: Term { .atom(446) }
+    @inlinable public static var `hashmap_node`: Term { .atom(447) }
+    @inlinable public static var `hd`: Term { .atom(448) }
+    @inlinable public static var `heap_binary`: Term { .atom(449) }
+    @inlinable public static var `heap_block_size`: Term { .atom(450) }
+    @inlinable public static var `heap_size`: Term { .atom(451) }
+    @inlinable public static var `heap_sizes`: Term { .atom(452) }
+    @inlinable public static var `heap_type`: Term { .atom(453) }
+    @inlinable public static var `heir`: Term { .atom(454) }
+    @inlinable public static var `hfloat`: Term { .atom(455) }
+    @inlinable public static var `hibernate`: Term { .atom(456) }
+    @inlinable public static var `hide`: Term { .atom(457) }
+    @inlinable public static var `hidden`: Term { .atom(458) }
+    @inlinable public static var `high`: Term { .atom(459) }
+    @inlinable public static var `id`: Term { .atom(460) }
+    @inlinable public static var `if_clause`: Term { .atom(461) }
+    @inlinable public static var `ignore`: Term { .atom(462) }
+    @inlinable public static var `in_`: Term { .atom(463) }
+    @inlinable public static var `inconsistent`: Term { .atom(464) }
+    @inlinable public static var `index`: Term { .atom(465) }
+    @inlinable public static var `inet_async`: Term { .atom(466) }
+    @inlinable public static var `inet_reply`: Term { .atom(467) }
+    @inlinable public static var `infinity`: Term { .atom(468) }
+    @inlinable public static var `inflateEnd_nif`: Term { .atom(469) }
+    @inlinable public static var `inflateGetDictionary_nif`: Term { .atom(470) }
+    @inlinable public static var `inflateInit_nif`: Term { .atom(471) }
+    @inlinable public static var `inflateReset_nif`: Term { .atom(472) }
+    @inlinable public static var `inflateSetDictionary_nif`: Term { .atom(473) }
+    @inlinable public static var `inflate_nif`: Term { .atom(474) }
+    @inlinable public static var `info`: Term { .atom(475) }
+    @inlinable public static var `info_fips`: Term { .atom(476) }
+    @inlinable public static var `info_lib`: Term { .atom(477) }
+    @inlinable public static var `info_msg`: Term { .atom(478) }
+    @inlinable public static var `info_nif`: Term { .atom(479) }
+    @inlinable public static var `inherit`: Term { .atom(480) }
+    @inlinable public static var `inherited`: Term { .atom(481) }
+    @inlinable public static var `init_`: Term { .atom(482) }
+    @inlinable public static var `initial_call`: Term { .atom(483) }
+    @inlinable public static var `input`: Term { .atom(484) }
+    @inlinable public static var `insert`: Term { .atom(485) }
+    @inlinable public static var `insert_element`: Term { .atom(486) }
+    @inlinable public static var `insert_new`: Term { .atom(487) }
+    @inlinable public static var `inspect`: Term { .atom(488) }
+    @inlinable public static var `instructions`: Term { .atom(489) }
+    @inlinable public static var `integer`: Term { .atom(490) }
+    @inlinable public static var `integer_to_binary`: Term { .atom(491) }
+    @inlinable public static var `integer_to_list`: Term { .atom(492) }
+    @inlinable public static var `internal`: Term { .atom(493) }
+    @inlinable public static var `internal_delete_all`: Term { .atom(494) }
+    @inlinable public static var `internal_error`: Term { .atom(495) }
+    @inlinable public static var `internal_name2native`: Term { .atom(496) }
+    @inlinable public static var `internal_native2name`: Term { .atom(497) }
+    @inlinable public static var `internal_normalize_utf8`: Term { .atom(498) }
+    @inlinable public static var `internal_request_all`: Term { .atom(499) }
+    @inlinable public static var `internal_run`: Term { .atom(500) }
+    @inlinable public static var `internal_select_delete`: Term { .atom(501) }
+    @inlinable public static var `interpreter_size`: Term { .atom(502) }
+    @inlinable public static var `invalid`: Term { .atom(503) }
+    @inlinable public static var `io`: Term { .atom(504) }
+    @inlinable public static var `iolist_size`: Term { .atom(505) }
+    @inlinable public static var `iolist_to_binary`: Term { .atom(506) }
+    @inlinable public static var `iolist_to_iovec`: Term { .atom(507) }
+    @inlinable public static var `ipread_s32bu_p32bu_nif`: Term { .atom(508) }
+    @inlinable public static var `is_atom`: Term { .atom(509) }
+    @inlinable public static var `is_binary`: Term { .atom(510) }
+    @inlinable public static var `is_bitstring`: Term { .atom(511) }
+    @inlinable public static var `is_boolean`: Term { .atom(512) }
+    @inlinable public static var `is_builtin`: Term { .atom(513) }
+    @inlinable public static var `is_compiled_ms`: Term { .atom(514) }
+    @inlinable public static var `is_float`: Term { .atom(515) }
+    @inlinable public static var `is_function`: Term { .atom(516) }
+    @inlinable public static var `is_integer`: Term { .atom(517) }
+    @inlinable public static var `is_key`: Term { .atom(518) }
+    @inlinable public static var `is_list`: Term { .atom(519) }
+    @inlinable public static var `is_map`: Term { .atom(520) }
+    @inlinable public static var `is_map_key`: Term { .atom(521) }
+    @inlinable public static var `is_number`: Term { .atom(522) }
+    @inlinable public static var `is_pid`: Term { .atom(523) }
+    @inlinable public static var `is_port`: Term { .atom(524) }
+    @inlinable public static var `is_process_alive`: Term { .atom(525) }
+    @inlinable public static var `is_process_executing_dirty`: Term { .atom(526) }
+    @inlinable public static var `is_record`: Term { .atom(527) }
+    @inlinable public static var `is_reference`: Term { .atom(528) }
+    @inlinable public static var `is_seq_trace`: Term { .atom(529) }
+    @inlinable public static var `is_system_process`: Term { .atom(530) }
+    @inlinable public static var `is_translatable`: Term { .atom(531) }
+    @inlinable public static var `is_tuple`: Term { .atom(532) }
+    @inlinable public static var `iterator`: Term { .atom(533) }
+    @inlinable public static var `kernel_poll`: Term { .atom(534) }
+    @inlinable public static var `keyfind`: Term { .atom(535) }
+    @inlinable public static var `keymember`: Term { .atom(536) }
+    @inlinable public static var `keypos`: Term { .atom(537) }
+    @inlinable public static var `keys`: Term { .atom(538) }
+    @inlinable public static var `keysearch`: Term { .atom(539) }
+    @inlinable public static var `kill`: Term { .atom(540) }
+    @inlinable public static var `killed`: Term { .atom(541) }
+    @inlinable public static var `known`: Term { .atom(542) }
+    @inlinable public static var `lambda`: Term { .atom(543) }
+    @inlinable public static var `last`: Term { .atom(544) }
+    @inlinable public static var `last_calls`: Term { .atom(545) }
+    @inlinable public static var `latin1`: Term { .atom(546) }
+    @inlinable public static var `lcnt_clear`: Term { .atom(547) }
+    @inlinable public static var `lcnt_collect`: Term { .atom(548) }
+    @inlinable public static var `lcnt_control`: Term { .atom(549) }
+    @inlinable public static var `leafs`: Term { .atom(550) }
+    @inlinable public static var `length`: Term { .atom(551) }
+    @inlinable public static var `less`: Term { .atom(552) }
+    @inlinable public static var `lessEqual`: Term { .atom(553) }
+    @inlinable public static var `lf`: Term { .atom(554) }
+    @inlinable public static var `line`: Term { .atom(555) }
+    @inlinable public static var `link`: Term { .atom(556) }
+    @inlinable public static var `linked_in_driver`: Term { .atom(557) }
+    @inlinable public static var `links`: Term { .atom(558) }
+    @inlinable public static var `linux`: Term { .atom(559) }
+    @inlinable public static var `list`: Term { .atom(560) }
+    @inlinable public static var `list_dir_nif`: Term { .atom(561) }
+    @inlinable public static var `list_to_atom`: Term { .atom(562) }
+    @inlinable public static var `list_to_bin`: Term { .atom(563) }
+    @inlinable public static var `list_to_binary`: Term { .atom(564) }
+    @inlinable public static var `list_to_bitstring`: Term { .atom(565) }
+    @inlinable public static var `list_to_existing_atom`: Term { .atom(566) }
+    @inlinable public static var `list_to_float`: Term { .atom(567) }
+    @inlinable public static var `list_to_integer`: Term { .atom(568) }
+    @inlinable public static var `list_to_pid`: Term { .atom(569) }
+    @inlinable public static var `list_to_port`: Term { .atom(570) }
+    @inlinable public static var `list_to_ref`: Term { .atom(571) }
+    @inlinable public static var `list_to_tuple`: Term { .atom(572) }
+    @inlinable public static var `lists`: Term { .atom(573) }
+    @inlinable public static var `little`: Term { .atom(574) }
+    @inlinable public static var `load_failed`: Term { .atom(575) }
+    @inlinable public static var `load_nif`: Term { .atom(576) }
+    @inlinable public static var `loaded`: Term { .atom(577) }
+    @inlinable public static var `loaded_drivers`: Term { .atom(578) }
+    @inlinable public static var `local`: Term { .atom(579) }
+    @inlinable public static var `localtime`: Term { .atom(580) }
+    @inlinable public static var `localtime_to_universaltime`: Term { .atom(581) }
+    @inlinable public static var `lock_checking`: Term { .atom(582) }
+    @inlinable public static var `lock_order_violation`: Term { .atom(583) }
+    @inlinable public static var `locked`: Term { .atom(584) }
+    @inlinable public static var `locking`: Term { .atom(585) }
+    @inlinable public static var `log`: Term { .atom(586) }
+    @inlinable public static var `log10`: Term { .atom(587) }
+    @inlinable public static var `log2`: Term { .atom(588) }
+    @inlinable public static var `logger`: Term { .atom(589) }
+    @inlinable public static var `logical_processors`: Term { .atom(590) }
+    @inlinable public static var `logical_processors_available`: Term { .atom(591) }
+    @inlinable public static var `logical_processors_online`: Term { .atom(592) }
+    @inlinable public static var `longest_common_prefix`: Term { .atom(593) }
+    @inlinable public static var `longest_common_suffix`: Term { .atom(594) }
+    @inlinable public static var `lookup`: Term { .atom(595) }
+    @inlinable public static var `lookup_element`: Term { .atom(596) }
+    @inlinable public static var `loop`: Term { .atom(597) }
+    @inlinable public static var `low`: Term { .atom(598) }
+    @inlinable public static var `mac_algorithms`: Term { .atom(599) }
+    @inlinable public static var `mac_final_nif`: Term { .atom(600) }
+    @inlinable public static var `mac_init_nif`: Term { .atom(601) }
+    @inlinable public static var `mac_nif`: Term { .atom(602) }
+    @inlinable public static var `mac_update_nif`: Term { .atom(603) }
+    @inlinable public static var `machine`: Term { .atom(604) }
+    @inlinable public static var `magic_ref`: Term { .atom(605) }
+    @inlinable public static var `mailbox`: Term { .atom(606) }
+    @inlinable public static var `major`: Term { .atom(607) }
+    @inlinable public static var `make_dir_nif`: Term { .atom(608) }
+    @inlinable public static var `make_fun`: Term { .atom(609) }
+    @inlinable public static var `make_hard_link_nif`: Term { .atom(610) }
+    @inlinable public static var `make_ref`: Term { .atom(611) }
+    @inlinable public static var `make_soft_link_nif`: Term { .atom(612) }
+    @inlinable public static var `make_tuple`: Term { .atom(613) }
+    @inlinable public static var `map_get`: Term { .atom(614) }
+    @inlinable public static var `map_hashmap_children`: Term { .atom(615) }
+    @inlinable public static var `map_info`: Term { .atom(616) }
+    @inlinable public static var `map_next`: Term { .atom(617) }
+    @inlinable public static var `map_size`: Term { .atom(618) }
+    @inlinable public static var `map_to_tuple_keys`: Term { .atom(619) }
+    @inlinable public static var `maps`: Term { .atom(620) }
+    @inlinable public static var `match`: Term { .atom(621) }
+    @inlinable public static var `match_limit`: Term { .atom(622) }
+    @inlinable public static var `match_limit_error`: Term { .atom(623) }
+    @inlinable public static var `match_limit_recursion`: Term { .atom(624) }
+    @inlinable public static var `match_object`: Term { .atom(625) }
+    @inlinable public static var `match_spec_compile`: Term { .atom(626) }
+    @inlinable public static var `match_spec_run_r`: Term { .atom(627) }
+    @inlinable public static var `match_spec_test`: Term { .atom(628) }
+    @inlinable public static var `matches`: Term { .atom(629) }
+    @inlinable public static var `matchstate`: Term { .atom(630) }
+    @inlinable public static var `math`: Term { .atom(631) }
+    @inlinable public static var `max`: Term { .atom(632) }
+    @inlinable public static var `max_heap_size`: Term { .atom(633) }
+    @inlinable public static var `mbuf_size`: Term { .atom(634) }
+    @inlinable public static var `md5`: Term { .atom(635) }
+    @inlinable public static var `md5_final`: Term { .atom(636) }
+    @inlinable public static var `md5_init`: Term { .atom(637) }
+    @inlinable public static var `md5_update`: Term { .atom(638) }
+    @inlinable public static var `mem_error`: Term { .atom(639) }
+    @inlinable public static var `member`: Term { .atom(640) }
+    @inlinable public static var `memory`: Term { .atom(641) }
+    @inlinable public static var `merge`: Term { .atom(642) }
+    @inlinable public static var `message`: Term { .atom(643) }
+    @inlinable public static var `message_queue_data`: Term { .atom(644) }
+    @inlinable public static var `message_queue_len`: Term { .atom(645) }
+    @inlinable public static var `messages`: Term { .atom(646) }
+    @inlinable public static var `micro_seconds`: Term { .atom(647) }
+    @inlinable public static var `microsecond`: Term { .atom(648) }
+    @inlinable public static var `milli_seconds`: Term { .atom(649) }
+    @inlinable public static var `millisecond`: Term { .atom(650) }
+    @inlinable public static var `min`: Term { .atom(651) }
+    @inlinable public static var `min_bin_vheap_size`: Term { .atom(652) }
+    @inlinable public static var `min_heap_size`: Term { .atom(653) }
+    @inlinable public static var `minor`: Term { .atom(654) }
+    @inlinable public static var `minor_gcs`: Term { .atom(655) }
+    @inlinable public static var `minor_version`: Term { .atom(656) }
+    @inlinable public static var `minus`: Term { .atom(657) }
+    @inlinable public static var `minusMinus`: Term { .atom(658) }
+    @inlinable public static var `mod_exp_nif`: Term { .atom(659) }
+    @inlinable public static var `modified_timing_level`: Term { .atom(660) }
+    @inlinable public static var `module`: Term { .atom(661) }
+    @inlinable public static var `module_loaded`: Term { .atom(662) }
+    @inlinable public static var `monitor`: Term { .atom(663) }
+    @inlinable public static var `monitor_node`: Term { .atom(664) }
+    @inlinable public static var `monitor_nodes`: Term { .atom(665) }
+    @inlinable public static var `monitored_by`: Term { .atom(666) }
+    @inlinable public static var `monitors`: Term { .atom(667) }
+    @inlinable public static var `monotonic`: Term { .atom(668) }
+    @inlinable public static var `monotonic_time`: Term { .atom(669) }
+    @inlinable public static var `more`: Term { .atom(670) }
+    @inlinable public static var `multi_scheduling`: Term { .atom(671) }
+    @inlinable public static var `multi_scheduling_blockers`: Term { .atom(672) }
+    @inlinable public static var `multiline`: Term { .atom(673) }
+    @inlinable public static var `name`: Term { .atom(674) }
+    @inlinable public static var `named_table`: Term { .atom(675) }
+    @inlinable public static var `namelist`: Term { .atom(676) }
+    @inlinable public static var `nano_seconds`: Term { .atom(677) }
+    @inlinable public static var `nanosecond`: Term { .atom(678) }
+    @inlinable public static var `native`: Term { .atom(679) }
+    @inlinable public static var `native_addresses`: Term { .atom(680) }
+    @inlinable public static var `native_name_encoding`: Term { .atom(681) }
+    @inlinable public static var `need_dictionary`: Term { .atom(682) }
+    @inlinable public static var `need_gc`: Term { .atom(683) }
+    @inlinable public static var `net_kernel`: Term { .atom(684) }
+    @inlinable public static var `never_utf`: Term { .atom(685) }
+    @inlinable public static var `new`: Term { .atom(686) }
+    @inlinable public static var `new_connection`: Term { .atom(687) }
+    @inlinable public static var `new_index`: Term { .atom(688) }
+    @inlinable public static var `new_uniq`: Term { .atom(689) }
+    @inlinable public static var `newline`: Term { .atom(690) }
+    @inlinable public static var `next`: Term { .atom(691) }
+    @inlinable public static var `ng_crypto_final_nif`: Term { .atom(692) }
+    @inlinable public static var `ng_crypto_get_data_nif`: Term { .atom(693) }
+    @inlinable public static var `ng_crypto_init_nif`: Term { .atom(694) }
+    @inlinable public static var `ng_crypto_one_time_nif`: Term { .atom(695) }
+    @inlinable public static var `ng_crypto_update_nif`: Term { .atom(696) }
+    @inlinable public static var `nif_accept`: Term { .atom(697) }
+    @inlinable public static var `nif_bind`: Term { .atom(698) }
+    @inlinable public static var `nif_cancel`: Term { .atom(699) }
+    @inlinable public static var `nif_close`: Term { .atom(700) }
+    @inlinable public static var `nif_command`: Term { .atom(701) }
+    @inlinable public static var `nif_connect`: Term { .atom(702) }
+    @inlinable public static var `nif_error`: Term { .atom(703) }
+    @inlinable public static var `nif_finalize_close`: Term { .atom(704) }
+    @inlinable public static var `nif_get_adapters_addresses`: Term { .atom(705) }
+    @inlinable public static var `nif_get_if_entry`: Term { .atom(706) }
+    @inlinable public static var `nif_get_interface_info`: Term { .atom(707) }
+    @inlinable public static var `nif_get_ip_address_table`: Term { .atom(708) }
+    @inlinable public static var `nif_getaddrinfo`: Term { .atom(709) }
+    @inlinable public static var `nif_gethostname`: Term { .atom(710) }
+    @inlinable public static var `nif_getifaddrs`: Term { .atom(711) }
+    @inlinable public static var `nif_getnameinfo`: Term { .atom(712) }
+    @inlinable public static var `nif_getopt`: Term { .atom(713) }
+    @inlinable public static var `nif_if_index2name`: Term { .atom(714) }
+    @inlinable public static var `nif_if_name2index`: Term { .atom(715) }
+    @inlinable public static var `nif_if_names`: Term { .atom(716) }
+    @inlinable public static var `nif_info`: Term { .atom(717) }
+    @inlinable public static var `nif_ioctl`: Term { .atom(718) }
+    @inlinable public static var `nif_listen`: Term { .atom(719) }
+    @inlinable public static var `nif_open`: Term { .atom(720) }
+    @inlinable public static var `nif_peername`: Term { .atom(721) }
+    @inlinable public static var `nif_recv`: Term { .atom(722) }
+    @inlinable public static var `nif_recvfrom`: Term { .atom(723) }
+    @inlinable public static var `nif_recvmsg`: Term { .atom(724) }
+    @inlinable public static var `nif_send`: Term { .atom(725) }
+    @inlinable public static var `nif_sendfile`: Term { .atom(726) }
+    @inlinable public static var `nif_sendmsg`: Term { .atom(727) }
+    @inlinable public static var `nif_sendto`: Term { .atom(728) }
+    @inlinable public static var `nif_setopt`: Term { .atom(729) }
+    @inlinable public static var `nif_shutdown`: Term { .atom(730) }
+    @inlinable public static var `nif_sockname`: Term { .atom(731) }
+    @inlinable public static var `nif_supports`: Term { .atom(732) }
+    @inlinable public static var `nif_version`: Term { .atom(733) }
+    @inlinable public static var `nifs`: Term { .atom(734) }
+    @inlinable public static var `nil`: Term { .atom(735) }
+    @inlinable public static var `no`: Term { .atom(736) }
+    @inlinable public static var `no_auto_capture`: Term { .atom(737) }
+    @inlinable public static var `no_aux_work_threads`: Term { .atom(738) }
+    @inlinable public static var `no_float`: Term { .atom(739) }
+    @inlinable public static var `no_integer`: Term { .atom(740) }
+    @inlinable public static var `no_reuse`: Term { .atom(741) }
+    @inlinable public static var `no_start_optimize`: Term { .atom(742) }
+    @inlinable public static var `no_time_warp`: Term { .atom(743) }
+    @inlinable public static var `nocatch`: Term { .atom(744) }
+    @inlinable public static var `noconnect`: Term { .atom(745) }
+    @inlinable public static var `noconnection`: Term { .atom(746) }
+    @inlinable public static var `node`: Term { .atom(747) }
+    @inlinable public static var `nodedown`: Term { .atom(748) }
+    @inlinable public static var `nodes`: Term { .atom(749) }
+    @inlinable public static var `noeol`: Term { .atom(750) }
+    @inlinable public static var `nomatch`: Term { .atom(751) }
+    @inlinable public static var `none`: Term { .atom(752) }
+    @inlinable public static var `nonode_nohost`: Term { .atom(753) }
+    @inlinable public static var `noproc`: Term { .atom(754) }
+    @inlinable public static var `normal`: Term { .atom(755) }
+    @inlinable public static var `normal_multi_scheduling_blockers`: Term { .atom(756) }
+    @inlinable public static var `nosuspend`: Term { .atom(757) }
+    @inlinable public static var `not`: Term { .atom(758) }
+    @inlinable public static var `notEqual`: Term { .atom(759) }
+    @inlinable public static var `not_a_list`: Term { .atom(760) }
+    @inlinable public static var `not_found`: Term { .atom(761) }
+    @inlinable public static var `not_initialized`: Term { .atom(762) }
+    @inlinable public static var `not_loaded`: Term { .atom(763) }
+    @inlinable public static var `not_loaded_by_this_process`: Term { .atom(764) }
+    @inlinable public static var `not_on_controlling_process`: Term { .atom(765) }
+    @inlinable public static var `not_owner`: Term { .atom(766) }
+    @inlinable public static var `not_pending`: Term { .atom(767) }
+    @inlinable public static var `not_purged`: Term { .atom(768) }
+    @inlinable public static var `notalive`: Term { .atom(769) }
+    @inlinable public static var `notbol`: Term { .atom(770) }
+    @inlinable public static var `notempty`: Term { .atom(771) }
+    @inlinable public static var `notempty_atstart`: Term { .atom(772) }
+    @inlinable public static var `noteol`: Term { .atom(773) }
+    @inlinable public static var `notify`: Term { .atom(774) }
+    @inlinable public static var `notsup`: Term { .atom(775) }
+    @inlinable public static var `nouse`: Term { .atom(776) }
+    @inlinable public static var `nouse_stdio`: Term { .atom(777) }
+    @inlinable public static var `now`: Term { .atom(778) }
+    @inlinable public static var `off`: Term { .atom(779) }
+    @inlinable public static var `off_heap`: Term { .atom(780) }
+    @inlinable public static var `offset`: Term { .atom(781) }
+    @inlinable public static var `ok`: Term { .atom(782) }
+    @inlinable public static var `old_heap_block_size`: Term { .atom(783) }
+    @inlinable public static var `old_heap_size`: Term { .atom(784) }
+    @inlinable public static var `on`: Term { .atom(785) }
+    @inlinable public static var `on_heap`: Term { .atom(786) }
+    @inlinable public static var `on_load`: Term { .atom(787) }
+    @inlinable public static var `open_error`: Term { .atom(788) }
+    @inlinable public static var `open_nif`: Term { .atom(789) }
+    @inlinable public static var `open_port`: Term { .atom(790) }
+    @inlinable public static var `opt`: Term { .atom(791) }
+    @inlinable public static var `or`: Term { .atom(792) }
+    @inlinable public static var `ordered_set`: Term { .atom(793) }
+    @inlinable public static var `orelse`: Term { .atom(794) }
+    @inlinable public static var `os`: Term { .atom(795) }
+    @inlinable public static var `os_pid`: Term { .atom(796) }
+    @inlinable public static var `other`: Term { .atom(797) }
+    @inlinable public static var `out`: Term { .atom(798) }
+    @inlinable public static var `output`: Term { .atom(799) }
+    @inlinable public static var `overlapped_io`: Term { .atom(800) }
+    @inlinable public static var `owner`: Term { .atom(801) }
+    @inlinable public static var `packet`: Term { .atom(802) }
+    @inlinable public static var `parallelism`: Term { .atom(803) }
+    @inlinable public static var `os_monotonic_time_source`: Term { .atom(804) }
+    @inlinable public static var `os_system_time_source`: Term { .atom(805) }
+    @inlinable public static var `other`: Term { .atom(806) }
+    @inlinable public static var `otp_release`: Term { .atom(807) }
+    @inlinable public static var `output`: Term { .atom(808) }
+    @inlinable public static var `outstanding_system_requests_limit`: Term { .atom(809) }
+    @inlinable public static var `owner`: Term { .atom(810) }
+    @inlinable public static var `parallel`: Term { .atom(811) }
+    @inlinable public static var `parent`: Term { .atom(812) }
+    @inlinable public static var `part`: Term { .atom(813) }
+    @inlinable public static var `pbkdf2_hmac_nif`: Term { .atom(814) }
+    @inlinable public static var `peek_head`: Term { .atom(815) }
+    @inlinable public static var `pending_purge_lambda`: Term { .atom(816) }
+    @inlinable public static var `perf_counter`: Term { .atom(817) }
+    @inlinable public static var `perf_counter_unit`: Term { .atom(818) }
+    @inlinable public static var `permanent`: Term { .atom(819) }
+    @inlinable public static var `persistent_term`: Term { .atom(820) }
+    @inlinable public static var `phash`: Term { .atom(821) }
+    @inlinable public static var `phash2`: Term { .atom(822) }
+    @inlinable public static var `pid`: Term { .atom(823) }
+    @inlinable public static var `pid_to_list`: Term { .atom(824) }
+    @inlinable public static var `pkey_crypt_nif`: Term { .atom(825) }
+    @inlinable public static var `pkey_sign_nif`: Term { .atom(826) }
+    @inlinable public static var `pkey_verify_nif`: Term { .atom(827) }
+    @inlinable public static var `plus`: Term { .atom(828) }
+    @inlinable public static var `plusPlus`: Term { .atom(829) }
+    @inlinable public static var `port`: Term { .atom(830) }
+    @inlinable public static var `port_call`: Term { .atom(831) }
+    @inlinable public static var `port_close`: Term { .atom(832) }
+    @inlinable public static var `port_command`: Term { .atom(833) }
+    @inlinable public static var `port_connect`: Term { .atom(834) }
+    @inlinable public static var `port_control`: Term { .atom(835) }
+    @inlinable public static var `port_count`: Term { .atom(836) }
+    @inlinable public static var `port_get_data`: Term { .atom(837) }
+    @inlinable public static var `port_info`: Term { .atom(838) }
+    @inlinable public static var `port_level`: Term { .atom(839) }
+    @inlinable public static var `port_limit`: Term { .atom(840) }
+    @inlinable public static var `port_parallelism`: Term { .atom(841) }
+    @inlinable public static var `port_set_data`: Term { .atom(842) }
+    @inlinable public static var `port_to_list`: Term { .atom(843) }
+    @inlinable public static var `ports`: Term { .atom(844) }
+    @inlinable public static var `position`: Term { .atom(845) }
+    @inlinable public static var `positive`: Term { .atom(846) }
+    @inlinable public static var `posixtime_to_universaltime`: Term { .atom(847) }
+    @inlinable public static var `pow`: Term { .atom(848) }
+    @inlinable public static var `pre_loaded`: Term { .atom(849) }
+    @inlinable public static var `pread_nif`: Term { .atom(850) }
+    @inlinable public static var `prepare`: Term { .atom(851) }
+    @inlinable public static var `prepare_loading`: Term { .atom(852) }
+    @inlinable public static var `prepare_on_load`: Term { .atom(853) }
+    @inlinable public static var `prev`: Term { .atom(854) }
+    @inlinable public static var `prim_buffer`: Term { .atom(855) }
+    @inlinable public static var `prim_file`: Term { .atom(856) }
+    @inlinable public static var `prim_net`: Term { .atom(857) }
+    @inlinable public static var `prim_socket`: Term { .atom(858) }
+    @inlinable public static var `printable_range`: Term { .atom(859) }
+    @inlinable public static var `priority`: Term { .atom(860) }
+    @inlinable public static var `private`: Term { .atom(861) }
+    @inlinable public static var `private_append`: Term { .atom(862) }
+    @inlinable public static var `privkey_to_pubkey_nif`: Term { .atom(863) }
+    @inlinable public static var `process`: Term { .atom(864) }
+    @inlinable public static var `process_count`: Term { .atom(865) }
+    @inlinable public static var `process_display`: Term { .atom(866) }
+    @inlinable public static var `process_dump`: Term { .atom(867) }
+    @inlinable public static var `process_flag`: Term { .atom(868) }
+    @inlinable public static var `process_info`: Term { .atom(869) }
+    @inlinable public static var `process_limit`: Term { .atom(870) }
+    @inlinable public static var `processes`: Term { .atom(871) }
+    @inlinable public static var `protected`: Term { .atom(872) }
+    @inlinable public static var `protection`: Term { .atom(873) }
+    @inlinable public static var `pubkey_algorithms`: Term { .atom(874) }
+    @inlinable public static var `public`: Term { .atom(875) }
+    @inlinable public static var `purge_module`: Term { .atom(876) }
+    @inlinable public static var `put`: Term { .atom(877) }
+    @inlinable public static var `putenv`: Term { .atom(878) }
+    @inlinable public static var `pwrite_nif`: Term { .atom(879) }
+    @inlinable public static var `queue_size`: Term { .atom(880) }
+    @inlinable public static var `raise`: Term { .atom(881) }
+    @inlinable public static var `rand_seed_nif`: Term { .atom(882) }
+    @inlinable public static var `rand_uniform_nif`: Term { .atom(883) }
+    @inlinable public static var `random`: Term { .atom(884) }
+    @inlinable public static var `raw`: Term { .atom(885) }
+    @inlinable public static var `re`: Term { .atom(886) }
+    @inlinable public static var `re_pattern`: Term { .atom(887) }
+    @inlinable public static var `read`: Term { .atom(888) }
+    @inlinable public static var `read_concurrency`: Term { .atom(889) }
+    @inlinable public static var `read_file_nif`: Term { .atom(890) }
+    @inlinable public static var `read_handle_info_nif`: Term { .atom(891) }
+    @inlinable public static var `read_info_nif`: Term { .atom(892) }
+    @inlinable public static var `read_link_nif`: Term { .atom(893) }
+    @inlinable public static var `read_nif`: Term { .atom(894) }
+    @inlinable public static var `read_timer`: Term { .atom(895) }
+    @inlinable public static var `read_write`: Term { .atom(896) }
+    @inlinable public static var `ready_error`: Term { .atom(897) }
+    @inlinable public static var `ready_input`: Term { .atom(898) }
+    @inlinable public static var `recent_size`: Term { .atom(899) }
+    @inlinable public static var `reductions`: Term { .atom(900) }
+    @inlinable public static var `ref_to_list`: Term { .atom(901) }
+    @inlinable public static var `refc`: Term { .atom(902) }
+    @inlinable public static var `refc_binary`: Term { .atom(903) }
+    @inlinable public static var `reference`: Term { .atom(904) }
+    @inlinable public static var `referenced_byte_size`: Term { .atom(905) }
+    @inlinable public static var `register`: Term { .atom(906) }
+    @inlinable public static var `registered`: Term { .atom(907) }
+    @inlinable public static var `registered_name`: Term { .atom(908) }
+    @inlinable public static var `regular`: Term { .atom(909) }
+    @inlinable public static var `release_area_switch`: Term { .atom(910) }
+    @inlinable public static var `rem`: Term { .atom(911) }
+    @inlinable public static var `remove`: Term { .atom(912) }
+    @inlinable public static var `rename`: Term { .atom(913) }
+    @inlinable public static var `rename_nif`: Term { .atom(914) }
+    @inlinable public static var `reply`: Term { .atom(915) }
+    @inlinable public static var `reply_demonitor`: Term { .atom(916) }
+    @inlinable public static var `report_errors`: Term { .atom(917) }
+    @inlinable public static var `reply_tag`: Term { .atom(918) }
+    @inlinable public static var `request_system_task`: Term { .atom(919) }
+    @inlinable public static var `resolution`: Term { .atom(920) }
+    @inlinable public static var `resume_process`: Term { .atom(921) }
+    @inlinable public static var `return`: Term { .atom(922) }
+    @inlinable public static var `return_trace`: Term { .atom(923) }
+    @inlinable public static var `reverse`: Term { .atom(924) }
+    @inlinable public static var `round`: Term { .atom(925) }
+    @inlinable public static var `rsa_generate_key_nif`: Term { .atom(926) }
+    @inlinable public static var `rsa_opts_algorithms`: Term { .atom(927) }
+    @inlinable public static var `run`: Term { .atom(928) }
+    @inlinable public static var `run_queue`: Term { .atom(929) }
+    @inlinable public static var `run_queue_lengths`: Term { .atom(930) }
+    @inlinable public static var `run_queue_lengths_all`: Term { .atom(931) }
+    @inlinable public static var `runnable`: Term { .atom(932) }
+    @inlinable public static var `running`: Term { .atom(933) }
+    @inlinable public static var `runtime`: Term { .atom(934) }
+    @inlinable public static var `safe`: Term { .atom(935) }
+    @inlinable public static var `safe_fixed`: Term { .atom(936) }
+    @inlinable public static var `safe_fixed_monotonic_time`: Term { .atom(937) }
+    @inlinable public static var `safe_fixtable`: Term { .atom(938) }
+    @inlinable public static var `same`: Term { .atom(939) }
+    @inlinable public static var `save_calls`: Term { .atom(940) }
+    @inlinable public static var `scheduler`: Term { .atom(941) }
+    @inlinable public static var `scheduler_bind_type`: Term { .atom(942) }
+    @inlinable public static var `scheduler_bindings`: Term { .atom(943) }
+    @inlinable public static var `scheduler_wall_time`: Term { .atom(944) }
+    @inlinable public static var `scheduler_wall_time_all`: Term { .atom(945) }
+    @inlinable public static var `schedulers`: Term { .atom(946) }
+    @inlinable public static var `schedulers_online`: Term { .atom(947) }
+    @inlinable public static var `scientific`: Term { .atom(948) }
+    @inlinable public static var `scope`: Term { .atom(949) }
+    @inlinable public static var `second`: Term { .atom(950) }
+    @inlinable public static var `seconds`: Term { .atom(951) }
+    @inlinable public static var `seek_nif`: Term { .atom(952) }
+    @inlinable public static var `select`: Term { .atom(953) }
+    @inlinable public static var `select_count`: Term { .atom(954) }
+    @inlinable public static var `select_replace`: Term { .atom(955) }
+    @inlinable public static var `select_reverse`: Term { .atom(956) }
+    @inlinable public static var `self_`: Term { .atom(957) }
+    @inlinable public static var `send`: Term { .atom(958) }
+    @inlinable public static var `send_after`: Term { .atom(959) }
+    @inlinable public static var `send_copy_request`: Term { .atom(960) }
+    @inlinable public static var `sensitive`: Term { .atom(961) }
+    @inlinable public static var `seq_trace`: Term { .atom(962) }
+    @inlinable public static var `seq_trace_info`: Term { .atom(963) }
+    @inlinable public static var `seq_trace_print`: Term { .atom(964) }
+    @inlinable public static var `sequential`: Term { .atom(965) }
+    @inlinable public static var `sequential_trace_token`: Term { .atom(966) }
+    @inlinable public static var `sequential_tracer`: Term { .atom(967) }
+    @inlinable public static var `set`: Term { .atom(968) }
+    @inlinable public static var `setBufSize_nif`: Term { .atom(969) }
+    @inlinable public static var `setStash_nif`: Term { .atom(970) }
+    @inlinable public static var `set_controller_nif`: Term { .atom(971) }
+    @inlinable public static var `set_cwd_nif`: Term { .atom(972) }
+    @inlinable public static var `set_internal_state`: Term { .atom(973) }
+    @inlinable public static var `set_owner_nif`: Term { .atom(974) }
+    @inlinable public static var `set_permissions_nif`: Term { .atom(975) }
+    @inlinable public static var `set_seq_token`: Term { .atom(976) }
+    @inlinable public static var `set_signal`: Term { .atom(977) }
+    @inlinable public static var `set_tcw`: Term { .atom(978) }
+    @inlinable public static var `set_time_nif`: Term { .atom(979) }
+    @inlinable public static var `setelement`: Term { .atom(980) }
+    @inlinable public static var `setnode`: Term { .atom(981) }
+    @inlinable public static var `setopts`: Term { .atom(982) }
+    @inlinable public static var `short`: Term { .atom(983) }
+    @inlinable public static var `sighup`: Term { .atom(984) }
+    @inlinable public static var `sigint`: Term { .atom(985) }
+    @inlinable public static var `signed`: Term { .atom(986) }
+    @inlinable public static var `sigquit`: Term { .atom(987) }
+    @inlinable public static var `sigterm`: Term { .atom(988) }
+    @inlinable public static var `sigusr1`: Term { .atom(989) }
+    @inlinable public static var `silent`: Term { .atom(990) }
+    @inlinable public static var `sin`: Term { .atom(991) }
+    @inlinable public static var `sinh`: Term { .atom(992) }
+    @inlinable public static var `size`: Term { .atom(993) }
+    @inlinable public static var `size_shared`: Term { .atom(994) }
+    @inlinable public static var `skip`: Term { .atom(995) }
+    @inlinable public static var `skip_type_check`: Term { .atom(996) }
+    @inlinable public static var `slash`: Term { .atom(997) }
+    @inlinable public static var `slot`: Term { .atom(998) }
+    @inlinable public static var `smp`: Term { .atom(999) }
+    @inlinable public static var `smp_support`: Term { .atom(1000) }
+    @inlinable public static var `spawn`: Term { .atom(1001) }
+    @inlinable public static var `spawn_driver`: Term { .atom(1002) }
+    @inlinable public static var `spawn_executable`: Term { .atom(1003) }
+    @inlinable public static var `spawn_init`: Term { .atom(1004) }
+    @inlinable public static var `spawn_link`: Term { .atom(1005) }
+    @inlinable public static var `spawn_opt`: Term { .atom(1006) }
+    @inlinable public static var `spawn_reply`: Term { .atom(1007) }
+    @inlinable public static var `spawn_request`: Term { .atom(1008) }
+    @inlinable public static var `spawn_request_abandon`: Term { .atom(1009) }
+    @inlinable public static var `spawn_system_process`: Term { .atom(1010) }
+    @inlinable public static var `split`: Term { .atom(1011) }
+    @inlinable public static var `split_binary`: Term { .atom(1012) }
+    @inlinable public static var `sqrt`: Term { .atom(1013) }
+    @inlinable public static var `srp_host_secret_nif`: Term { .atom(1014) }
+    @inlinable public static var `srp_user_secret_nif`: Term { .atom(1015) }
+    @inlinable public static var `srp_value_B_nif`: Term { .atom(1016) }
+    @inlinable public static var `stack_size`: Term { .atom(1017) }
+    @inlinable public static var `start_time`: Term { .atom(1018) }
+    @inlinable public static var `start_timer`: Term { .atom(1019) }
+    @inlinable public static var `statistics`: Term { .atom(1020) }
+    @inlinable public static var `stats`: Term { .atom(1021) }
+    @inlinable public static var `status`: Term { .atom(1022) }
+    @inlinable public static var `stderr_to_stdout`: Term { .atom(1023) }
+    @inlinable public static var `stream`: Term { .atom(1024) }
+    @inlinable public static var `stream_end`: Term { .atom(1025) }
+    @inlinable public static var `stream_error`: Term { .atom(1026) }
+    @inlinable public static var `string`: Term { .atom(1027) }
+    @inlinable public static var `strong_rand_bytes_nif`: Term { .atom(1028) }
+    @inlinable public static var `strong_rand_range_nif`: Term { .atom(1029) }
+    @inlinable public static var `sub_binary`: Term { .atom(1030) }
+    @inlinable public static var `subtract`: Term { .atom(1031) }
+    @inlinable public static var `success_only`: Term { .atom(1032) }
+    @inlinable public static var `suspend_process`: Term { .atom(1033) }
+    @inlinable public static var `suspended`: Term { .atom(1034) }
+    @inlinable public static var `suspending`: Term { .atom(1035) }
+    @inlinable public static var `symlink`: Term { .atom(1036) }
+    @inlinable public static var `sync`: Term { .atom(1037) }
+    @inlinable public static var `sync_nif`: Term { .atom(1038) }
+    @inlinable public static var `system`: Term { .atom(1039) }
+    @inlinable public static var `system_architecture`: Term { .atom(1040) }
+    @inlinable public static var `system_check`: Term { .atom(1041) }
+    @inlinable public static var `system_flag`: Term { .atom(1042) }
+    @inlinable public static var `system_info`: Term { .atom(1043) }
+    @inlinable public static var `system_limit`: Term { .atom(1044) }
+    @inlinable public static var `system_logger`: Term { .atom(1045) }
+    @inlinable public static var `system_monitor`: Term { .atom(1046) }
+    @inlinable public static var `system_profile`: Term { .atom(1047) }
+    @inlinable public static var `system_time`: Term { .atom(1048) }
+    @inlinable public static var `system_version`: Term { .atom(1049) }
+    @inlinable public static var `table`: Term { .atom(1050) }
+    @inlinable public static var `table_type`: Term { .atom(1051) }
+    @inlinable public static var `tag`: Term { .atom(1052) }
+    @inlinable public static var `taints`: Term { .atom(1053) }
+    @inlinable public static var `take`: Term { .atom(1054) }
+    @inlinable public static var `tan`: Term { .atom(1055) }
+    @inlinable public static var `tanh`: Term { .atom(1056) }
+    @inlinable public static var `term_to_binary`: Term { .atom(1057) }
+    @inlinable public static var `term_to_iovec`: Term { .atom(1058) }
+    @inlinable public static var `term_type`: Term { .atom(1059) }
+    @inlinable public static var `this`: Term { .atom(1060) }
+    @inlinable public static var `thread`: Term { .atom(1061) }
+    @inlinable public static var `thread_pool_size`: Term { .atom(1062) }
+    @inlinable public static var `threads`: Term { .atom(1063) }
+    @inlinable public static var `throw`: Term { .atom(1064) }
+    @inlinable public static var `time`: Term { .atom(1065) }
+    @inlinable public static var `time_correction`: Term { .atom(1066) }
+    @inlinable public static var `time_offset`: Term { .atom(1067) }
+    @inlinable public static var `time_unit`: Term { .atom(1068) }
+    @inlinable public static var `time_warp_mode`: Term { .atom(1069) }
+    @inlinable public static var `timeout`: Term { .atom(1070) }
+    @inlinable public static var `timeout_value`: Term { .atom(1071) }
+    @inlinable public static var `times`: Term { .atom(1072) }
+    @inlinable public static var `timestamp`: Term { .atom(1073) }
+    @inlinable public static var `tl`: Term { .atom(1074) }
+    @inlinable public static var `tolerant_timeofday`: Term { .atom(1075) }
+    @inlinable public static var `total`: Term { .atom(1076) }
+    @inlinable public static var `total_active_tasks`: Term { .atom(1077) }
+    @inlinable public static var `total_active_tasks_all`: Term { .atom(1078) }
+    @inlinable public static var `total_heap_size`: Term { .atom(1079) }
+    @inlinable public static var `total_run_queue_lengths`: Term { .atom(1080) }
+    @inlinable public static var `total_run_queue_lengths_all`: Term { .atom(1081) }
+    @inlinable public static var `trace`: Term { .atom(1082) }
+    @inlinable public static var `trace_control_word`: Term { .atom(1083) }
+    @inlinable public static var `trace_delivered`: Term { .atom(1084) }
+    @inlinable public static var `trace_info`: Term { .atom(1085) }
+    @inlinable public static var `trace_pattern`: Term { .atom(1086) }
+    @inlinable public static var `trap_exit`: Term { .atom(1087) }
+    @inlinable public static var `trim`: Term { .atom(1088) }
+    @inlinable public static var `trim_all`: Term { .atom(1089) }
+    @inlinable public static var `true`: Term { .atom(1090) }
+    @inlinable public static var `trunc`: Term { .atom(1091) }
+    @inlinable public static var `truncate_nif`: Term { .atom(1092) }
+    @inlinable public static var `try_clause`: Term { .atom(1093) }
+    @inlinable public static var `try_load`: Term { .atom(1094) }
+    @inlinable public static var `try_lock`: Term { .atom(1095) }
+    @inlinable public static var `try_unload`: Term { .atom(1096) }
+    @inlinable public static var `tuple`: Term { .atom(1097) }
+    @inlinable public static var `tuple_size`: Term { .atom(1098) }
+    @inlinable public static var `tuple_to_list`: Term { .atom(1099) }
+    @inlinable public static var `type`: Term { .atom(1100) }
+    @inlinable public static var `ucp`: Term { .atom(1101) }
+    @inlinable public static var `udp`: Term { .atom(1102) }
+    @inlinable public static var `udp_error`: Term { .atom(1103) }
+    @inlinable public static var `udp_passive`: Term { .atom(1104) }
+    @inlinable public static var `unalias`: Term { .atom(1105) }
+    @inlinable public static var `unblock`: Term { .atom(1106) }
+    @inlinable public static var `unblock_normal`: Term { .atom(1107) }
+    @inlinable public static var `unbound`: Term { .atom(1108) }
+    @inlinable public static var `undef`: Term { .atom(1109) }
+    @inlinable public static var `undefined`: Term { .atom(1110) }
+    @inlinable public static var `undefined_function`: Term { .atom(1111) }
+    @inlinable public static var `undefined_lambda`: Term { .atom(1112) }
+    @inlinable public static var `underscore`: Term { .atom(1113) }
+    @inlinable public static var `ungreedy`: Term { .atom(1114) }
+    @inlinable public static var `unicode`: Term { .atom(1115) }
+    @inlinable public static var `uninitialized`: Term { .atom(1116) }
+    @inlinable public static var `uniq`: Term { .atom(1117) }
+    @inlinable public static var `unique_integer`: Term { .atom(1118) }
+    @inlinable public static var `unit`: Term { .atom(1119) }
+    @inlinable public static var `universaltime`: Term { .atom(1120) }
+    @inlinable public static var `universaltime_to_localtime`: Term { .atom(1121) }
+    @inlinable public static var `universaltime_to_posixtime`: Term { .atom(1122) }
+    @inlinable public static var `unix`: Term { .atom(1123) }
+    @inlinable public static var `unknown_error`: Term { .atom(1124) }
+    @inlinable public static var `unless_suspending`: Term { .atom(1125) }
+    @inlinable public static var `unlink`: Term { .atom(1126) }
+    @inlinable public static var `unlock`: Term { .atom(1127) }
+    @inlinable public static var `unlocked`: Term { .atom(1128) }
+    @inlinable public static var `unregister`: Term { .atom(1129) }
+    @inlinable public static var `unsetenv`: Term { .atom(1130) }
+    @inlinable public static var `unsigned`: Term { .atom(1131) }
+    @inlinable public static var `update`: Term { .atom(1132) }
+    @inlinable public static var `update_counter`: Term { .atom(1133) }
+    @inlinable public static var `update_element`: Term { .atom(1134) }
+    @inlinable public static var `use_stdio`: Term { .atom(1135) }
+    @inlinable public static var `used`: Term { .atom(1136) }
+    @inlinable public static var `user_trace_i4s4`: Term { .atom(1137) }
+    @inlinable public static var `user_trace_n`: Term { .atom(1138) }
+    @inlinable public static var `user_trace_s1`: Term { .atom(1139) }
+    @inlinable public static var `utc`: Term { .atom(1140) }
+    @inlinable public static var `utf16`: Term { .atom(1141) }
+    @inlinable public static var `utf32`: Term { .atom(1142) }
+    @inlinable public static var `utf8`: Term { .atom(1143) }
+    @inlinable public static var `value`: Term { .atom(1144) }
+    @inlinable public static var `values`: Term { .atom(1145) }
+    @inlinable public static var `version`: Term { .atom(1146) }
+    @inlinable public static var `version_error`: Term { .atom(1147) }
+    @inlinable public static var `visible`: Term { .atom(1148) }
+    @inlinable public static var `waiting`: Term { .atom(1149) }
+    @inlinable public static var `wall_clock`: Term { .atom(1150) }
+    @inlinable public static var `warning`: Term { .atom(1151) }
+    @inlinable public static var `warning_map`: Term { .atom(1152) }
+    @inlinable public static var `warning_msg`: Term { .atom(1153) }
+    @inlinable public static var `whereis`: Term { .atom(1154) }
+    @inlinable public static var `will_need`: Term { .atom(1155) }
+    @inlinable public static var `words`: Term { .atom(1156) }
+    @inlinable public static var `wordsize`: Term { .atom(1157) }
+    @inlinable public static var `write`: Term { .atom(1158) }
+    @inlinable public static var `write_concurrency`: Term { .atom(1159) }
+    @inlinable public static var `write_nif`: Term { .atom(1160) }
+    @inlinable public static var `x86_64`: Term { .atom(1161) }
+    @inlinable public static var `xor`: Term { .atom(1162) }
+    @inlinable public static var `yes`: Term { .atom(1163) }
+    @inlinable public static var `yield`: Term { .atom(1164) }
+    @inlinable public static var `zlib`: Term { .atom(1165) }
 }

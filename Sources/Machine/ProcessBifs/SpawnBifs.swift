@@ -1,0 +1,258 @@
+// SpawnBifs.swift: spawn/3, spawn_link/3, spawn_opt/4 and spawn_request. The other members of the family are Erlang code
+// on top of these.
+
+import CMachine
+import Terms
+
+let spawnBifs: [Bif] = [
+    Bif("erlang", "spawn", 3, erlang_spawn_3),
+    Bif("erlang", "spawn_link", 3, erlang_spawn_link_3),
+    Bif("erlang", "spawn_opt", 4, erlang_spawn_opt_4),
+    Bif("erlang", "spawn_request_abandon", 1, erlang_spawn_request_abandon_1),
+    Bif("erts_internal", "spawn_request", 4, erts_internal_spawn_request_4),
+    Bif("erts_internal", "spawn_system_process", 3, erts_internal_spawn_system_process_3),
+]
+
+/// Length of a proper list, or nil.
+func properLength(_ list: Term) -> Int? {
+    var count = 0
+    var rest = list
+    while rest.isCons {
+        count += 1
+        rest = rest.tail
+    }
+    return rest.isNil ? count : nil
+}
+
+/// Spawns M:F(Args) given as three arguments; raises what is wrong with them.
+private func spawn(_ process: Ref<Process>, _ arguments: Arguments, _ options: SpawnOptions) -> Term {
+    guard arguments[0].isAtom, arguments[1].isAtom, let arity = properLength(arguments[2]) else {
+        return process.badarg()
+    }
+    guard arity <= 255,
+        let spawned = spawnProcess(process, arguments[0], arguments[1], arguments[2], arity: arity, options)
+    else { return process.systemLimit() }
+    guard let monitor = spawned.monitor else { return spawned.pid }
+    let heap = process.heap
+    let isAlias = options.monitorFlags & MonitorFlags.alias != 0
+    let reference = isAlias ? heap.aliasReference(monitor, process.pointee.id) : heap.reference(monitor)
+    return heap.tuple(spawned.pid, reference)
+}
+
+func erlang_spawn_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    spawn(process, arguments, SpawnOptions())
+}
+
+func erlang_spawn_link_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    var options = SpawnOptions()
+    options.link = true
+    return spawn(process, arguments, options)
+}
+
+func erts_internal_spawn_system_process_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    var options = SpawnOptions()
+    options.isSystem = true
+    return spawn(process, arguments, options)
+}
+
+func erlang_spawn_opt_4(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    guard arguments[0].isAtom, arguments[1].isAtom, properLength(arguments[2]) != nil else { return process.badarg() }
+    var request = SpawnRequest()
+    guard request.parse(arguments[3], isRequest: false) == .good else {
+        return properLength(arguments[3]) == nil
+            ? process.badarg() : process.raise(Atoms.badarg, cause: Atoms.badopt)
+    }
+    return spawn(process, arguments, request.options)
+}
+
+/// Options of spawn_opt, and those that only a request has.
+private struct SpawnRequest {
+    enum Outcome { case good, badOption, improper }
+
+    var options = SpawnOptions()
+    var tag = Atoms.spawn_reply
+    var sendsSuccess = true
+    var sendsError = true
+
+    mutating func parse(_ list: Term, isRequest: Bool) -> Outcome {
+        guard properLength(list) != nil else { return .improper }
+        var rest = list
+        while rest.isCons {
+            guard parseOne(rest.head, isRequest: isRequest) else { return .badOption }
+            rest = rest.tail
+        }
+        return .good
+    }
+
+    private mutating func parseOne(_ option: Term, isRequest: Bool) -> Bool {
+        if option == Atoms.link {
+            options.link = true
+            return true
+        }
+        if option == Atoms.monitor {
+            options.monitor = true
+            return true
+        }
+        guard option.isTuple(2) else { return false }
+        let value = option.element(1)
+        switch option.element(0) {
+        case Atoms.monitor: return parseMonitor(value)
+        case Atoms.priority:
+            guard let priority = ProcessPriority.of(value) else { return false }
+            options.priority = priority
+        case Atoms.message_queue_data:
+            guard value == Atoms.on_heap || value == Atoms.off_heap else { return false }
+            options.offHeapMessages = value == Atoms.off_heap
+        case Atoms.max_heap_size:
+            guard let limit = HeapLimit(value) else { return false }
+            options.maxHeapWords = limit.words
+            options.maxHeapFlags = limit.flags
+        case Atoms.reply where isRequest: return parseReply(value)
+        case Atoms.reply_tag where isRequest: tag = value
+        default: return parseNumber(option.element(0), value)
+        }
+        return true
+    }
+
+    private mutating func parseNumber(_ name: Term, _ value: Term) -> Bool {
+        guard value.isSmall, value.smallValue >= 0 else { return false }
+        let number = value.smallValue
+        switch name {
+        case Atoms.min_heap_size: options.minHeapWords = HeapSizes.fitting(max(number, HeapSizes.minimum))
+        case Atoms.min_bin_vheap_size:
+            options.minBinaryWords = number <= 46_422 ? 46_422 : HeapSizes.fitting(number)
+        case Atoms.fullsweep_after: options.fullSweepAfter = min(number, 65_535)
+        case Atoms.scheduler: return number <= Schedulers.count
+        default: return false
+        }
+        return true
+    }
+
+    private mutating func parseMonitor(_ list: Term) -> Bool {
+        guard let parsed = MonitorOptions(list) else { return false }
+        options.monitor = true
+        options.monitorFlags = parsed.flags
+        options.monitorTag = parsed.tag
+        return true
+    }
+
+    private mutating func parseReply(_ value: Term) -> Bool {
+        switch value {
+        case Atoms.yes: (sendsSuccess, sendsError) = (true, true)
+        case Atoms.no: (sendsSuccess, sendsError) = (false, false)
+        case Atoms.error_only: (sendsSuccess, sendsError) = (false, true)
+        case Atoms.success_only: (sendsSuccess, sendsError) = (true, false)
+        default: return false
+        }
+        return true
+    }
+}
+
+/// The options of monitor/3 and {monitor, Options}.
+struct MonitorOptions {
+    var flags: UInt64 = 0
+    var tag: Term? = nil
+
+    init?(_ list: Term) {
+        var rest = list
+        while rest.isCons {
+            let option = rest.head
+            guard option.isTuple(2) else { return nil }
+            switch option.element(0) {
+            case Atoms.tag: tag = option.element(1)
+            case Atoms.alias:
+                guard let bits = aliasFlags(option.element(1)) else { return nil }
+                flags = bits
+            default: return nil
+            }
+            rest = rest.tail
+        }
+        guard rest.isNil else { return nil }
+    }
+}
+
+private func aliasFlags(_ mode: Term) -> UInt64? {
+    switch mode {
+    case Atoms.explicit_unalias: MonitorFlags.alias | MonitorFlags.explicitUnalias
+    case Atoms.demonitor: MonitorFlags.alias | MonitorFlags.demonitorAlias
+    case Atoms.reply_demonitor: MonitorFlags.alias | MonitorFlags.replyAlias
+    default: nil
+    }
+}
+
+/// `max_heap_size`: a number of words, or #{size => N, kill => Boolean, error_logger => Boolean}.
+struct HeapLimit {
+    var words = 0
+    var flags = ProcessDefaults.maxHeapFlags
+
+    init?(_ value: Term) {
+        if value.isSmall, value.smallValue >= 0 {
+            words = value.smallValue
+        } else if value.isMap {
+            guard let size = mapGet(value, Atoms.size), size.isSmall, size.smallValue >= 0 else { return nil }
+            words = size.smallValue
+            guard set(mapGet(value, Atoms.kill), ProcessFlags.killOnHeapLimit),
+                set(mapGet(value, Atoms.error_logger), ProcessFlags.reportHeapLimit)
+            else { return nil }
+        } else {
+            return nil
+        }
+        if words != 0, words < ProcessDefaults.minHeapWords { return nil }
+    }
+
+    private mutating func set(_ value: Term?, _ bit: UInt32) -> Bool {
+        guard let value else { return true }
+        if value == Atoms.true { flags |= bit } else if value == Atoms.false { flags &= ~bit } else { return false }
+        return true
+    }
+}
+
+/// The process calls erts_internal:spawn_init({M,F,A}). Answers a reference, or an atom that tells what is wrong.
+func erts_internal_spawn_request_4(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    guard arguments[0].isAtom, arguments[1].isAtom, let arity = properLength(arguments[2]) else { return Atoms.badarg }
+    var request = SpawnRequest()
+    let outcome = request.parse(arguments[3], isRequest: true)
+    if outcome == .improper { return Atoms.badopt }
+    let heap = process.heap
+    let numbers = References.make(process.pointee.scheduler)
+    let isAlias = outcome == .good && request.options.monitorFlags & MonitorFlags.alias != 0
+    let reference = isAlias ? heap.aliasReference(numbers, process.pointee.id) : heap.reference(numbers)
+    guard outcome == .good else {
+        return answer(process, reference, request, error: Atoms.badopt)
+    }
+    request.options.monitorNumbers = numbers
+    let list = heap.cons(heap.tuple(arguments[0], arguments[1], arguments[2]), .nil)
+    guard
+        let spawned = spawnProcess(process, Atoms.erts_internal, Atoms.spawn_init, list, arity: 1, request.options)
+    else { return answer(process, reference, request, error: Atoms.system_limit) }
+    if let child = ProcessTable.find(spawned.pid) { child.setInitialCall(arguments[0], arguments[1], arity) }
+    return answer(process, reference, request, pid: spawned.pid)
+}
+
+extension UnsafeMutablePointer where Pointee == Process {
+    /// What process_info tells as initial_call. The process may run already; it reads this only for such questions.
+    fileprivate func setInitialCall(_ module: Term, _ name: Term, _ arity: Int) {
+        pointee.initialModule = module
+        pointee.initialName = name
+        pointee.initialArity = UInt32(clamping: arity)
+    }
+}
+
+/// `{Tag, Reference, ok | error, Pid | Reason}` into the own queue.
+private func answer(
+    _ process: Ref<Process>, _ reference: Term, _ request: SpawnRequest, pid: Term? = nil, error: Term = .nil
+) -> Term {
+    if pid != nil ? request.sendsSuccess : request.sendsError {
+        sendBuilt(to: process.pointee.id, from: process.pointee.id, on: process.pointee.scheduler) { heap in
+            heap.tuple(
+                copyTerm(request.tag, to: heap), copyTerm(reference, to: heap), pid == nil ? Atoms.error : Atoms.ok,
+                pid ?? error)
+        }
+    }
+    return reference
+}
+
+/// Requests to this node are done when they return: there is nothing to abandon.
+func erlang_spawn_request_abandon_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    arguments[0].isReference ? Atoms.false : process.badarg()
+}

@@ -1,0 +1,157 @@
+// SystemInfo.swift: erlang:system_info/1.
+
+public import CMachine
+import Glibc
+public import Terms
+
+/// What only the program's start knows. Set before the first process; constant afterwards.
+public struct SystemFacts: Sendable {
+    /// Emulator flags as system_info(emu_args) lists them.
+    public var emulatorArguments: [String] = []
+    public var releaseName = "25"
+    public var version = "13.1.5"
+    public var hasMaxPorts = 65_536
+    public init() {}
+}
+nonisolated(unsafe) public var systemFacts = SystemFacts()
+
+/// Further keys: what tables, ports and the code server know. Answers no term for a key it does not know.
+public enum SystemInfoHooks {
+    nonisolated(unsafe) public static var tables: (@convention(thin) (Ref<Process>, Term) -> Term)? = nil
+    nonisolated(unsafe) public static var ports: (@convention(thin) (Ref<Process>, Term) -> Term)? = nil
+}
+
+func erlang_system_info_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    let key = arguments[0]
+    for result in [
+        number(process.heap, key), constant(process.heap, key), composite(process.heap, key),
+        SystemInfoHooks.tables?(process, key) ?? .none, SystemInfoHooks.ports?(process, key) ?? .none,
+    ] where !result.isNone {
+        return result
+    }
+    return process.badarg()
+}
+
+/// CPUs of the machine, and those this program may use.
+private func processors() -> (all: Int, online: Int) {
+    (Int(sysconf(Int32(_SC_NPROCESSORS_CONF))), Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+}
+
+private func number(_ heap: Ref<Heap>, _ key: Term) -> Term {
+    let value: Int
+    switch key {
+    case Atoms.schedulers, Atoms.schedulers_online: value = Schedulers.count
+    case Atoms.dirty_cpu_schedulers, Atoms.dirty_cpu_schedulers_online: value = Schedulers.dirtyCPUCount
+    case Atoms.dirty_io_schedulers: value = Schedulers.dirtyIOCount
+    case Atoms.process_count: value = ProcessTable.processCount
+    case Atoms.process_limit: value = ProcessTable.limit
+    case Atoms.atom_count: value = AtomTable.atomCount
+    case Atoms.atom_limit: value = AtomTable.limit
+    case Atoms.port_count: value = PortHooks.count?() ?? 0
+    case Atoms.port_limit: value = PortHooks.limit?() ?? systemFacts.hasMaxPorts
+    case Atoms.logical_processors: value = processors().all
+    case Atoms.logical_processors_online, Atoms.logical_processors_available: value = processors().online
+    case Atoms.wordsize: value = 8
+    case Atoms.compat_rel: value = 25
+    case Atoms.creation: value = Int(Nodes.local.pointee.creation)
+    case Atoms.context_reductions: value = Int(sliceLength)
+    case Atoms.start_time: return heap.integer(Int(Clock.start))
+    case Atoms.end_time: return heap.integer(8_646_911_283_000_000_000)
+    case Atoms.thread_pool_size: value = 1
+    case Atoms.dist_buf_busy_limit: value = 1_048_576
+    case Atoms.trace_control_word: value = 0
+    case Atoms.outstanding_system_requests_limit: value = 4
+    case Atoms.delayed_node_table_gc: value = 60
+    default: return .none
+    }
+    return .small(value)
+}
+
+private func constant(_ heap: Ref<Heap>, _ key: Term) -> Term {
+    switch key {
+    case Atoms.otp_release: heap.string(systemFacts.releaseName)
+    case Atoms.version: heap.string(systemFacts.version)
+    case Atoms.machine: heap.string("BEAM")
+    case Atoms.nif_version: heap.string("2.16")
+    case Atoms.driver_version: heap.string("3.3")
+    case Atoms.system_architecture: heap.string("x86_64-pc-linux-gnu")
+    case Atoms.system_version: systemVersion(heap)
+    case Atoms.build_type, Atoms.emu_type: Atoms.opt
+    case Atoms.emu_flavor: AtomTable.intern("emu")
+    case Atoms.heap_type: Atoms.private
+    case Atoms.message_queue_data: ProcessDefaults.offHeapMessages ? Atoms.off_heap : Atoms.on_heap
+    case Atoms.smp_support, Atoms.threads, Atoms.kernel_poll, Atoms.time_correction, Atoms.eager_check_io: Atoms.true
+    case Atoms.debug_compiled, Atoms.lock_checking, Atoms.dynamic_trace_probes, Atoms.port_parallelism,
+        Atoms.ets_realloc_moves, Atoms.ets_always_compress, Atoms.break_ignored:
+        Atoms.false
+    case Atoms.beam_jump_table: Atoms.true
+    case Atoms.dynamic_trace: Atoms.none
+    case Atoms.modified_timing_level: Atoms.undefined
+    case Atoms.multi_scheduling: Atoms.enabled
+    case Atoms.multi_scheduling_blockers, Atoms.normal_multi_scheduling_blockers, Atoms.dist_ctrl, Atoms.taints: .nil
+    case Atoms.scheduler_bind_type: Atoms.unbound
+    case Atoms.time_offset: Atoms.final
+    case Atoms.time_warp_mode: Atoms.no_time_warp
+    case Atoms.tolerant_timeofday: Atoms.enabled
+    case Atoms.system_logger: owner(of: Atoms.logger)
+    default: .none
+    }
+}
+
+private func owner(of name: Term) -> Term {
+    let pid = Registry.find(name)
+    return pid.isNone ? Atoms.undefined : pid
+}
+
+private func systemVersion(_ heap: Ref<Heap>) -> Term {
+    let count = Schedulers.count
+    let cpu = Schedulers.dirtyCPUCount
+    return heap.string(
+        "Erlang/OTP \(systemFacts.releaseName) [erts-\(systemFacts.version)] [source] [64-bit] [smp:\(count):\(count)] "
+            + "[ds:\(cpu):\(cpu):\(Schedulers.dirtyIOCount)] [async-threads:1]\n")
+}
+
+private func composite(_ heap: Ref<Heap>, _ key: Term) -> Term {
+    if key.isTuple(2), key.element(0) == Atoms.wordsize {
+        return key.element(1) == Atoms.internal || key.element(1) == Atoms.external ? .small(8) : .none
+    }
+    switch key {
+    case Atoms.fullsweep_after: return heap.tuple(key, .small(ProcessDefaults.fullSweepAfter))
+    case Atoms.min_heap_size: return heap.tuple(key, .small(ProcessDefaults.minHeapWords))
+    case Atoms.min_bin_vheap_size: return heap.tuple(key, .small(ProcessDefaults.minBinaryWords))
+    case Atoms.max_heap_size:
+        return maxHeapMap(heap, size: ProcessDefaults.maxHeapWords, flags: ProcessDefaults.maxHeapFlags)
+    case Atoms.garbage_collection:
+        return heap.list([
+            heap.tuple(Atoms.max_heap_size, .small(ProcessDefaults.maxHeapWords)),
+            heap.tuple(Atoms.min_bin_vheap_size, .small(ProcessDefaults.minBinaryWords)),
+            heap.tuple(Atoms.min_heap_size, .small(ProcessDefaults.minHeapWords)),
+            heap.tuple(Atoms.fullsweep_after, .small(ProcessDefaults.fullSweepAfter)),
+        ])
+    case Atoms.heap_sizes: return heap.list((0..<HeapSizes.count).map { Term.small(HeapSizes[$0]) })
+    case Atoms.sequential_tracer: return heap.tuple(Atoms.sequential_tracer, Atoms.false)
+    case Atoms.scheduler_bindings:
+        let (term, elements) = heap.makeTuple(Schedulers.count)
+        for index in 0..<Schedulers.count { elements[index] = Atoms.unbound.raw }
+        return term
+    case Atoms.emu_args: return heap.list(systemFacts.emulatorArguments.map { heap.string($0) })
+    case Atoms.os_monotonic_time_source: return timeSource(heap, "CLOCK_MONOTONIC", Clock.osMonotonic(), isMonotonic: true)
+    case Atoms.os_system_time_source: return timeSource(heap, "CLOCK_REALTIME", Clock.osSystem(), isMonotonic: false)
+    default: return .none
+    }
+}
+
+private func timeSource(_ heap: Ref<Heap>, _ clock: String, _ time: Int64, isMonotonic: Bool) -> Term {
+    var entries = [
+        heap.tuple(Atoms.function, AtomTable.intern("clock_gettime")),
+        heap.tuple(AtomTable.intern("clock_id"), AtomTable.intern(clock)),
+        heap.tuple(Atoms.resolution, .small(1_000_000_000)),
+    ]
+    if isMonotonic { entries.append(heap.tuple(Atoms.extended, Atoms.no)) }
+    entries.append(heap.tuple(Atoms.parallel, Atoms.yes))
+    entries.append(heap.tuple(Atoms.time, heap.integer(Int(time))))
+    return heap.list(entries)
+}
+
+/// Tables of the process BIFs; the machine registers them itself.
+let processBifTables: [[Bif]] = [spawnBifs, signalBifs, processInfoBifs, timeBifs, systemBifs]
