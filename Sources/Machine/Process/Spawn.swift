@@ -49,7 +49,8 @@ public func spawnProcess(
 ) -> Spawned? {
     guard let (process, pid) = ProcessTable.allocate() else { return nil }
     prepare(process, pid, options)
-    let leader = parent?.pointee.groupLeader ?? pid
+    // The first process leads itself and the others of the VM.
+    let leader = parent?.pointee.groupLeader ?? .localPid(0)
     makeHeap(process, arguments, arity: arity, leader: leader, minWords: options.minHeapWords)
     process.pointee.pc = Exports.findOrMake(module, name, arity).pointee.entry
     process.pointee.initialModule = module
