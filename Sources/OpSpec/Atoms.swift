@@ -820,14 +820,11 @@ public let atomList = """
     os_pid
     os_system_time_source
     other
-    other
     otp_release
     out
     output
-    output
     outstanding_system_requests_limit
     overlapped_io
-    owner
     owner
     packet
     packet_size
@@ -1191,4 +1188,4 @@ public let atomList = """
     yes
     yield
     zlib
-    """
+"""
