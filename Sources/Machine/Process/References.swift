@@ -12,7 +12,7 @@ public enum References {
     nonisolated(unsafe) private static var salt: UInt32 = 0
     nonisolated(unsafe) private static var lock = Lock()
     /// Counters of the threads that are no schedulers, under `lock`.
-    nonisolated(unsafe) private static var sharedCounter: UInt64 = 0
+    nonisolated(unsafe) private static var sharedCounter: UInt64 = 1
     nonisolated(unsafe) private static var sharedUnique: UInt64 = 0
     /// Atomic: unique_integer([monotonic]).
     nonisolated(unsafe) private static var monotonic: UInt64 = 0
