@@ -159,7 +159,18 @@ public func sendToLogger(
         elements[4] = map(heap, pairs).raw
         return term
     }
-    if !sent { complain("\(level.atomText): \(format)") }
+    if !sent { complainUnlogged(format, arguments) }
+}
+
+/// Before there is a logger, reports go to standard error.
+private func complainUnlogged(_ format: String, _ arguments: (Ref<Heap>) -> Term) {
+    var heap = Heap()
+    let text = withUnsafeMutablePointer(to: &heap) { printed(arguments($0)) }
+    complain("=ERROR REPORT==== \(format) \(text)")
+    if let first = heap.fragments {
+        first.pointee.offHeap = heap.offHeap
+        freeFragments(first)
+    }
 }
 
 /// A small map of these pairs.
