@@ -22,10 +22,12 @@ private let tables: [[Bif]] = [
     typeTestBifs,
     numberBifs,
     mathBifs,
+    nodeBifs,
     erlangExternalBifs,
     erlangDisplayBifs,
     atomicsBifs,
     persistentTermBifs,
+    regexBifs,
 ]
 
 /// Rows of this target's native functions; each file adds its own table.

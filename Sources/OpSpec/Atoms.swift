@@ -443,6 +443,7 @@ public let atomList = """
     greater=>
     greaterEqual=>=
     group_leader
+    grun
     halt
     handle
     has_prepared_code_on_load
@@ -1123,6 +1124,7 @@ public let atomList = """
     tuple_size
     tuple_to_list
     type
+    ucompile
     ucp
     udp
     udp_error
@@ -1157,6 +1159,7 @@ public let atomList = """
     update
     update_counter
     update_element
+    urun
     use_stdio
     used
     user_trace_i4s4

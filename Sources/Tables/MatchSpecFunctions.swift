@@ -200,10 +200,10 @@ enum GuardFunction {
     }
 
     private static func binaryPart(_ binary: Term, _ start: Term, _ length: Term, _ heap: Ref<Heap>) -> Term {
-        guard binary.isBinary, start.isSmall, length.isSmall else { return .none }
+        guard binary.isBitstring, start.isSmall, length.isSmall else { return .none }
         var first = start.smallValue
         var count = length.smallValue
-        let size = binary.byteCount
+        let size = binary.wholeByteCount
         guard first >= 0, first <= size, count <= size, count >= -size else { return .none }
         if count < 0 {
             first += count

@@ -36,7 +36,10 @@ func boot(_ plan: LaunchPlan, root: String) throws(UsageError) {
         schedulers: settings.schedulers, dirtyCPU: settings.schedulers, dirtyIO: settings.dirtyIO,
         processLimit: settings.processLimit)
     if let problem = loadPreloaded(root: root) { throw UsageError(text: "enigma: \(problem)") }
+    FileNames.takeEncodingFromLocale()
+    ExitHooks.flushPorts = { PortBoot.flushPorts() }
     startFirstProcesses(plan.initArguments, module: settings.bootModule)
+    PortBoot.start(firstProcess: .localPid(0), ignoresBreak: settings.ignoresBreak)
     Schedulers.run()
 }
 

@@ -8,6 +8,7 @@ struct Settings {
     var dirtyIO = 10
     var processLimit = 262_144
     var bootModule = "init"
+    var ignoresBreak = false
 
     init(_ flags: [(flag: String, value: String?)]) throws(UsageError) {
         for (flag, value) in flags { try apply(flag, value) }
@@ -20,6 +21,7 @@ struct Settings {
         case "P":
             let wanted = value == "legacy" ? 262_144 : try count(flag, value, 1024...134_217_727)
             processLimit = 1 << (Int.bitWidth - (wanted - 1).leadingZeroBitCount)
+        case "Bi", "B": ignoresBreak = flag == "Bi"
         case "i": bootModule = value ?? "init"
         default:
             if flag.hasPrefix("S"), let number = Int(flag.dropFirst().prefix { $0 != ":" }) { schedulers = max(1, number) }

@@ -136,13 +136,19 @@ private func reportCrash(_ process: Ref<Process>) {
     }
 }
 
-/// Sends `{log, Level, Format, Args, Metadata}` to the process registered as `logger`. `process` nil: from the VM.
+/// Who gets the VM's reports: a pid, or the atom `logger` or `undefined`. Atomic, relaxed.
+nonisolated(unsafe) var systemLogger: UInt64 = Atoms.logger.raw
+
+/// Sends `{log, Level, Format, Args, Metadata}` to the system logger, or the process registered as `logger`. `process` nil: from the VM.
 public func sendToLogger(
     _ process: Ref<Process>?, _ level: Term, _ format: String, _ arguments: (Ref<Heap>) -> Term
 ) {
     let time = Clock.osSystem() / 1000
-    let sent = sendBuilt(
-        toName: Atoms.logger, from: process?.pointee.id ?? .none, on: process?.pointee.scheduler
+    let chosen = Term(raw: vm_load_relaxed(&systemLogger))
+    guard chosen != Atoms.undefined else { return complainUnlogged(format, arguments) }
+    let receiver = chosen.isLocalPid ? chosen : Registry.find(Atoms.logger)
+    let sent = receiver.isLocalPid && sendBuilt(
+        to: receiver, from: process?.pointee.id ?? .none, on: process?.pointee.scheduler
     ) { heap in
         let tag = level == Atoms.info ? Atoms.info_msg : level == Atoms.warning ? Atoms.warning_msg : level
         let old = map(heap, [(Atoms.emulator, Atoms.true), (Atoms.tag, tag)])
@@ -162,14 +168,26 @@ public func sendToLogger(
     if !sent { complainUnlogged(format, arguments) }
 }
 
-/// Before there is a logger, reports go to standard error.
+/// The report on standard error, as nobody is there yet to format it.
 private func complainUnlogged(_ format: String, _ arguments: (Ref<Heap>) -> Term) {
-    var heap = Heap()
-    let text = withUnsafeMutablePointer(to: &heap) { printed(arguments($0)) }
-    complain("=ERROR REPORT==== \(format) \(text)")
-    if let first = heap.fragments {
-        first.pointee.offHeap = heap.offHeap
-        freeFragments(first)
+    var scratch = Heap()
+    withUnsafeMutablePointer(to: &scratch) { heap in
+        var list = arguments(heap)
+        var text = ""
+        var rest = Substring(format)
+        while let mark = rest.firstIndex(of: "~") {
+            text += rest[rest.startIndex..<mark]
+            let isValue = rest[mark...].dropFirst().first == "p"
+            if isValue, list.isCons {
+                text += printed(list.head)
+                list = list.tail
+            } else if !isValue {
+                text += "\n"
+            }
+            rest = rest[mark...].dropFirst(2)
+        }
+        complain(text + rest)
+        freeFragments(heap)
     }
 }
 

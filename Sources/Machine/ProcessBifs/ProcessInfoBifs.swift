@@ -111,10 +111,10 @@ func erlang_process_flag_2(_ process: Ref<Process>, _ arguments: Arguments) -> T
         let old = process.pointee.queueData
         process.pointee.queueData = value == Atoms.off_heap ? 1 : 0
         return old == 1 ? Atoms.off_heap : Atoms.on_heap
-    case Atoms.monitor_nodes: return value == Atoms.true || value == Atoms.false ? Atoms.false : process.badarg()
+    case Atoms.monitor_nodes: return value == Atoms.true || value == Atoms.false ? .small(0) : process.badarg()
     default:
         if arguments[0].isTuple(2), arguments[0].element(0) == Atoms.monitor_nodes {
-            return value == Atoms.true || value == Atoms.false ? Atoms.false : process.badarg()
+            return value == Atoms.true || value == Atoms.false ? .small(0) : process.badarg()
         }
         return setNumber(process, arguments[0], value)
     }

@@ -23,6 +23,9 @@ public enum SystemInfoHooks {
 
 func erlang_system_info_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     let key = arguments[0]
+    if key == AtomTable.intern("scheduler_id") {
+        return .small(Int(process.pointee.scheduler.map { $0.pointee.index } ?? 0) + 1)
+    }
     for result in [
         number(process.heap, key), constant(process.heap, key), composite(process.heap, key),
         SystemInfoHooks.tables?(process, key) ?? .none, SystemInfoHooks.ports?(process, key) ?? .none,
@@ -93,14 +96,9 @@ private func constant(_ heap: Ref<Heap>, _ key: Term) -> Term {
     case Atoms.time_offset: Atoms.final
     case Atoms.time_warp_mode: Atoms.no_time_warp
     case Atoms.tolerant_timeofday: Atoms.enabled
-    case Atoms.system_logger: owner(of: Atoms.logger)
+    case Atoms.system_logger: Term(raw: vm_load_relaxed(&systemLogger))
     default: .none
     }
-}
-
-private func owner(of name: Term) -> Term {
-    let pid = Registry.find(name)
-    return pid.isNone ? Atoms.undefined : pid
 }
 
 private func systemVersion(_ heap: Ref<Heap>) -> Term {
@@ -116,6 +114,9 @@ private func composite(_ heap: Ref<Heap>, _ key: Term) -> Term {
         return key.element(1) == Atoms.internal || key.element(1) == Atoms.external ? .small(8) : .none
     }
     switch key {
+    case AtomTable.intern("os_type"): return heap.tuple(Atoms.unix, Atoms.linux)
+    case AtomTable.intern("os_version"): return kernelVersion(heap)
+    case AtomTable.intern("cpu_topology"): return Atoms.undefined
     case Atoms.fullsweep_after: return heap.tuple(key, .small(ProcessDefaults.fullSweepAfter))
     case Atoms.min_heap_size: return heap.tuple(key, .small(ProcessDefaults.minHeapWords))
     case Atoms.min_bin_vheap_size: return heap.tuple(key, .small(ProcessDefaults.minBinaryWords))
@@ -139,6 +140,15 @@ private func composite(_ heap: Ref<Heap>, _ key: Term) -> Term {
     case Atoms.os_system_time_source: return timeSource(heap, "CLOCK_REALTIME", Clock.osSystem(), isMonotonic: false)
     default: return .none
     }
+}
+
+/// `{Major, Minor, Release}` of the running kernel.
+private func kernelVersion(_ heap: Ref<Heap>) -> Term {
+    var names = utsname()
+    uname(&names)
+    let release = withUnsafeBytes(of: &names.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    let numbers = release.split(separator: ".").map { Int($0.prefix { $0.isNumber }) ?? 0 } + [0, 0, 0]
+    return heap.tuple(.small(numbers[0]), .small(numbers[1]), .small(numbers[2]))
 }
 
 private func timeSource(_ heap: Ref<Heap>, _ clock: String, _ time: Int64, isMonotonic: Bool) -> Term {
