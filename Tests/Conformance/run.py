@@ -56,7 +56,7 @@ def differences(expected, got):
 
 def main():
     arguments = sys.argv[1:]
-    enigma = arguments.pop(0)
+    enigma = os.path.abspath(arguments.pop(0))
     modules, modes = [], []
     while arguments:
         flag, value = arguments.pop(0), arguments.pop(0)

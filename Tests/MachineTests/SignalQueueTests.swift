@@ -2,13 +2,14 @@
 
 import CMachine
 import Terms
+import Glibc
 import Testing
 
 @testable import Machine
 
 private func makeReceiver(_ count: Int) -> UnsafeMutablePointer<Process> {
     let process = UnsafeMutablePointer<Process>.allocate(capacity: 1)
-    process.initialize(to: Process())
+    memset(process, 0, MemoryLayout<Process>.size)
     process.initializeQueues()
     for index in 0..<count {
         let signal = newSignal(SignalKind.message, from: .none)

@@ -1,6 +1,7 @@
 // TimerWheelTests.swift: no timer fires early, late or twice, and those of one tick fire in the order they were set.
 
 import CMachine
+import Glibc
 import Testing
 
 @testable import Machine
@@ -56,7 +57,7 @@ func wheelFiresInOrder(start: UInt64) {
     let queue = UnsafeMutablePointer<RunQueue>.allocate(capacity: 1)
     queue.initialize(to: RunQueue())
     let processes = UnsafeMutablePointer<Process>.allocate(capacity: 40)
-    processes.initialize(repeating: Process(), count: 40)
+    memset(processes, 0, 40 * MemoryLayout<Process>.stride)
     for index in 0..<40 {
         processes[index].priority = index < 20 ? ProcessPriority.normal : ProcessPriority.low
         _ = queue.push(processes + index)

@@ -28,7 +28,7 @@ def measure(vm, name):
 
 def main():
     arguments = sys.argv[1:]
-    enigma = [arguments.pop(0)]
+    enigma = [os.path.abspath(arguments.pop(0))]
     rounds, only = 5, []
     while arguments:
         flag, value = arguments.pop(0), arguments.pop(0)

@@ -120,16 +120,18 @@ import Terms
 extension UnsafeMutablePointer where Pointee == Context {
     fileprivate func finishArithmetic(
         _ operation: ArithmeticOperation, _ a: Term, _ b: Term, destination: UInt64, fail: UInt64, live: UInt64,
-        next: CodePointer
+        next: CodePointer, isIncrement: Bool
     ) -> CodePointer {
         let result = operation.apply(heap, a, b)
         guard !result.isFailure else {
-            return failArithmetic(operation, a, b, result == .systemLimit ? Atoms.system_limit : Atoms.badarith, fail)
+            let reason = result == .systemLimit ? Atoms.system_limit : Atoms.badarith
+            return isIncrement ? failOrRaise(reason, fail) : failArithmetic(operation, a, b, reason, fail)
         }
         return complete(result, to: destination, next, live: Int(live))
     }
 
-    /// The operators are native functions as far as stack traces go: {erlang,'+',[A,B],...} is the first frame.
+    /// Adding a small constant is an instruction of its own in OTP and names no function when it fails; otherwise the
+    /// operators are native functions as far as stack traces go: {erlang,'+',[A,B],...} is the first frame.
     private func failArithmetic(
         _ operation: ArithmeticOperation, _ a: Term, _ b: Term, _ reason: Term, _ fail: UInt64
     ) -> CodePointer {
@@ -178,8 +180,11 @@ enum ArithmeticOperation {
 }
 
 private func general(_ c: Ref<Context>, _ pc: CodePointer, _ operation: ArithmeticOperation) -> CodePointer {
-    c.finishArithmetic(
-        operation, c.source(pc[1]), c.source(pc[2]), destination: pc[3], fail: pc[4], live: pc[5], next: pc + 6)
+    let isIncrement =
+        operation == .add && (pc[1] & 15 == 15 || pc[2] & 15 == 15) || operation == .sub && pc[2] & 15 == 15
+    return c.finishArithmetic(
+        operation, c.source(pc[1]), c.source(pc[2]), destination: pc[3], fail: pc[4], live: pc[5], next: pc + 6,
+        isIncrement: isIncrement)
 }
 
 func slow_add(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { general(c, pc, .add) }
@@ -197,13 +202,13 @@ func slow_fdiv_numbers(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { ge
 private func withConstant(_ c: Ref<Context>, _ pc: CodePointer, _ operation: ArithmeticOperation) -> CodePointer {
     c.finishArithmetic(
         operation, c.packedX(pc, 0), Term(raw: pc[2]), destination: UInt64(packed(pc, 1)), fail: pc[3], live: pc[4],
-        next: pc + 5)
+        next: pc + 5, isIncrement: true)
 }
 
 private func withRegister(_ c: Ref<Context>, _ pc: CodePointer, _ operation: ArithmeticOperation) -> CodePointer {
     c.finishArithmetic(
         operation, c.packedX(pc, 0), c.packedX(pc, 1), destination: UInt64(packed(pc, 2)), fail: pc[2], live: pc[3],
-        next: pc + 4)
+        next: pc + 4, isIncrement: false)
 }
 
 func slow_add_xi(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { withConstant(c, pc, .add) }

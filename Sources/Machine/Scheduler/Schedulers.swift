@@ -75,6 +75,8 @@ public enum Schedulers {
     @inline(__always) static func push(_ process: Ref<Process>, from scheduler: Ref<Scheduler>?) {
         if let scheduler, scheduler.pointee.isDirty == 0 {
             let length = scheduler.queue.push(process)
+            // The caller may be another thread that acts for a process of this scheduler (a port's, say).
+            if vm_load_acquire32(&scheduler.pointee.sleeping) == 1 { wake(scheduler) }
             // The caller is busy with something: whoever idles may have it.
             if length > 1, vm_load_acquire32(&sleepers) > 0 { wakeOne(except: scheduler) }
             return
