@@ -290,7 +290,8 @@ public let atomList = """
     ecdh_compute_key_nif
     einval
     element
-    empty=
+    emptyName=
+    empty
     emu_args
     emu_flavor
     emu_type

@@ -102,7 +102,7 @@ func erlang_port_set_data_2(_ process: Ref<Process>, _ arguments: Arguments) -> 
 
 func erlang_port_get_data_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     withOpenPort(arguments[0]) { port in
-        port.data.isNone ? process.badarg() : copyTerm(port.data, to: process.heap)
+        port.data.isNone ? Atoms.undefined : copyTerm(port.data, to: process.heap)
     } ?? process.badarg()
 }
 
