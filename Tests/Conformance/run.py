@@ -5,8 +5,11 @@ usage: run.py ENIGMA [--module NAME]... [--mode NAME]...
 
 Each mode is a set of flags for Enigma. Prints a table of modules by modes, every difference, and a last line
 `N passed, M failed`. Exit code 1 if anything failed.
+
+otp/expectations/known-differences.txt names the tests that are known to differ (with the reason): they are counted
+apart, and one that is equal in every mode run fails, so that the list shrinks as Enigma gets better.
 """
-import os, subprocess, sys, tempfile, concurrent.futures
+import os, re, subprocess, sys, tempfile, concurrent.futures
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -41,12 +44,27 @@ def run(command, module, out, limit=180):
         return lines
 
 
-def differences(expected, got):
-    """Pairs of lines that differ, by test name, and the number of equal ones."""
+def known_differences():
+    """Test names of the list; `*` at the end of a name stands for the rest."""
+    names = []
+    with open(os.path.join(ROOT, "otp", "expectations", "known-differences.txt")) as file:
+        for line in file:
+            name = line.split("#")[0].strip()
+            if name:
+                names.append(name)
+    return names
+
+
+def differences(module, expected, got):
+    """Pairs of lines that differ, by test name, and the number of equal ones. What a module prints besides its
+    outcomes (reports of the logger, say) counts as one more test, `MODULE:output`."""
     def by_name(lines):
         table = {}
         for line in lines:
             name = line.split(" ", 1)[0]
+            if not name.startswith(module + ":"):
+                name = module + ":output"
+                line = re.sub(r"\d\d?-\w+-\d+::[\d:.]+|<0\.\d+\.\d+>", "*", line)
             table.setdefault(name, []).append(line)
         return table
     want, have = by_name(expected), by_name(got)
@@ -66,18 +84,29 @@ def main():
     every = [m for m in compile_tests(out) if m.endswith("_tests")]
     modules = modules or every
     modes = modes or list(MODES)
-    passed = failed = 0
+    known = known_differences()
+    seen = set()
+    passed = failed = expected = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         real = dict(zip(modules, pool.map(lambda m: run(["erl"], m, out), modules)))
         for mode in modes:
             results = pool.map(lambda m: run([enigma] + MODES[mode], m, out, LIMIT.get(mode, 180)), modules)
             for module, lines in zip(modules, results):
-                wrong, right = differences(real[module], lines)
+                wrong, right = differences(module, real[module], lines)
                 passed += right
+                listed = [w for w in wrong if w[0] in known]
+                seen.update(w[0] for w in listed)
+                expected += len(listed)
+                wrong = [w for w in wrong if w[0] not in known]
                 failed += len(wrong)
                 print("%-10s %-28s %4d equal %4d differ" % (mode, module, right, len(wrong)), flush=True)
                 for name, want, have in wrong[:20]:
                     print("  %s\n    erl    %s\n    enigma %s" % (name, str(want)[:600], str(have)[:600]))
+    stale = [n for n in known if n not in seen and n.split(":")[0] in modules]
+    for name in stale:
+        print("no longer differs, take it off the list: %s" % name)
+    failed += len(stale)
+    print("%d known differences" % expected)
     print("%d passed, %d failed" % (passed, failed))
     sys.exit(1 if failed else 0)
 

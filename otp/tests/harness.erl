@@ -27,7 +27,7 @@ outcome(Test) ->
     receive
         {'DOWN', Monitor, process, Pid, {outcome, Outcome}} -> Outcome;
         {'DOWN', Monitor, process, Pid, Reason} -> {died, Reason}
-    after 60000 ->
+    after 30000 ->
         exit(Pid, kill),
         timeout
     end.
