@@ -42,6 +42,12 @@ tests() ->
      {receive_order, fun() -> self() ! a, self() ! b, receive b -> ok end, receive X -> X end end},
      {receive_after, fun() -> receive never -> no after 10 -> timeout end end},
      {receive_zero, fun() -> self() ! m, receive m -> got after 0 -> none end end},
+     {sleep_with_messages, fun() ->
+          Self = self(),
+          spawn(fun() -> [Self ! N || N <- lists:seq(1, 20000)] end),
+          [timer:sleep(1) || _ <- lists:seq(1, 20)],
+          receive 20000 -> ok end
+      end},
      {receive_bad_timeout, fun() -> receive never -> no after id(foo) -> yes end end},
      {select_mix, fun() -> [pick(X) || X <- [a, 1, 2.0, "s", <<"b">>, {t}, 1 bsl 70, b]] end},
      {guards, fun() -> [g(X, Y) || X <- [1, a, 2.0, [], {}], Y <- [1, a]] end},

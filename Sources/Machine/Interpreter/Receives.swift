@@ -52,9 +52,21 @@ func slow_remove_message(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
 func slow_wait(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     let process = c.process
     process.pointee.location = locationOperand(pc[2])
-    let label = codePointer(pc[1])
-    if receiveWait(process) { return label }
-    return c.leaveWaiting(at: label)
+    return c.waitForMessage(pc, at: codePointer(pc[1]))
+}
+
+extension UnsafeMutablePointer where Pointee == Context {
+    /// Leaves until something arrives, and continues at `label` then. What arrived meanwhile is taken in here, because
+    /// a receive without clauses (timer:sleep/1) never looks at the queue and would find the process busy for ever.
+    fileprivate func waitForMessage(_ pc: CodePointer, at label: CodePointer) -> CodePointer {
+        let process = process
+        guard receiveWait(process) else { return leaveWaiting(at: label) }
+        process.pointee.pc = pc
+        _ = handleSignals(process)
+        if process.isExiting { return leaveExiting() }
+        process.pointee.sliceReductions -= 1
+        return process.pointee.sliceReductions > 0 ? label : leaveYielding(at: label, live: 0)
+    }
 }
 
 /// `wait_timeout label source location`: continues behind itself when the time is over.
@@ -67,8 +79,7 @@ func slow_wait_timeout(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     case .waiting: break
     }
     // The process waits at this instruction: a message makes it look at the queue, the timer lets it pass.
-    if receiveWait(process) { return codePointer(pc[1]) }
-    return c.leaveWaiting(at: codePointer(pc[1]))
+    return c.waitForMessage(pc, at: codePointer(pc[1]))
 }
 
 func slow_timeout(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
