@@ -31,7 +31,7 @@ bench: build ## run the benchmarks on the real erl and on Enigma alternately
 check-hot: build ## prove from the binary that handlers have no calls, pushes or reference counting
 	python3 Tests/Conformance/check_hot.py $(ENIGMA)
 
-coverage: build ## native functions and instructions implemented, against OTP 25's
+coverage: build ## the native functions that are there
 	@$(ENIGMA) coverage
 
 install: build ## install below PREFIX

@@ -13,7 +13,7 @@ let help = """
       --gc-stress     collect garbage at every heap test
       --help          this text
       --version       version of Enigma and of the OTP it runs
-    commands: enigma coverage    what of OTP's instructions and native functions is there
+    commands: enigma coverage    the native functions that are there
     """
 
 let arguments = Array(CommandLine.arguments.dropFirst())
