@@ -1,5 +1,5 @@
 // CodeArena.swift: memory for the threaded code of one module. Addresses never move; all of it is given back when the
-// module is purged. Locations are kept apart from it, because stack traces may name them after the purge.
+// module is purged. Locations have an arena of their own, because stack traces may name them after the purge.
 
 import CMachine
 import Glibc
@@ -12,8 +12,12 @@ struct CodeArena {
         let words: Int
     }
 
+    private let firstBlock: Int
     private var blocks: [Block] = []
     private var used = 0
+
+    /// `firstBlock`: words of the first block; each further one has twice as many.
+    init(firstBlock: Int) { self.firstBlock = firstBlock }
 
     /// `count` words, not initialised.
     mutating func allocate(_ count: Int) -> Words {
@@ -21,7 +25,7 @@ struct CodeArena {
             used += count
             return last.start + (used - count)
         }
-        let size = max(count, min(512 << blocks.count, 1 << 16))
+        let size = max(count, min(firstBlock << min(blocks.count, 16), 1 << 16))
         guard let memory = malloc(size * 8) else { outOfMemory(size * 8) }
         let block = Block(start: memory.assumingMemoryBound(to: UInt64.self), words: size)
         blocks.append(block)
@@ -34,6 +38,12 @@ struct CodeArena {
 
     func contains(_ address: UInt) -> Bool {
         blocks.contains { address &- UInt(bitPattern: $0.start) < UInt($0.words * 8) }
+    }
+
+    /// From the lowest to the highest address; nil if empty.
+    var range: Range<UInt>? {
+        guard let low = blocks.map({ UInt(bitPattern: $0.start) }).min() else { return nil }
+        return low..<blocks.reduce(low) { max($0, UInt(bitPattern: $1.start + $1.words)) }
     }
 
     var byteCount: Int { blocks.reduce(0) { $0 + $1.words * 8 } }

@@ -1,8 +1,8 @@
 // LoadedModule.swift: one generation of a module's code, as the decoder and the code BIFs see it. Everything in it is
 // constant after `prepare`, except what the decoder adds under `lock` and the entries that calls go through.
 //
-// A module object is never freed once it has been published: traces, Locations and Functions may name it for ever. A
-// purge frees what is big (`freeCode`): instructions, threaded code, literals.
+// A purge frees what only running code needs (`freeCode`). Stack traces may name the functions, their locations and the
+// module long after; it is freed when no process has such a trace any more (LiteralReleases.swift).
 
 public import BeamFile
 public import CMachine
@@ -23,7 +23,7 @@ public final class LoadedModule: @unchecked Sendable {
     /// Constants by literal index.
     public let literals: Ref<Term>
     public let literalCount: Int
-    /// The functions in the order of the code. Never freed.
+    /// The functions in the order of the code.
     public let functions: Ref<Function>
     public let functionCount: Int
     /// By label number.
@@ -51,7 +51,8 @@ public final class LoadedModule: @unchecked Sendable {
 
     /// Guards decoding: the arena, and the entries of functions.
     private var lock = Lock()
-    private var arena = CodeArena()
+    private var arena = CodeArena(firstBlock: 512)
+    private var locations = CodeArena(firstBlock: 32)
     private var literalBlock: Words?
     private var literalWords = 0
     private var literalOffHeap = OffHeapList()
@@ -147,8 +148,9 @@ public final class LoadedModule: @unchecked Sendable {
     }
 
     deinit {
-        if !isPublished { functions.deallocate() }
         freeCode()
+        locations.free()
+        functions.deallocate()
         atoms.deallocate()
         imports.deallocate()
         labels.deallocate()
@@ -188,11 +190,12 @@ public final class LoadedModule: @unchecked Sendable {
     /// Gives back the last words of the latest `allocateCode`. Requires: the decoding lock.
     public func giveBackCode(_ words: Int) { arena.giveBack(words) }
 
-    /// Location records, never freed.
-    public func allocateLocations(_ count: Int) -> Ref<Location> {
-        let locations = Ref<Location>.allocate(capacity: max(count, 1))
-        locations.initialize(repeating: Location(), count: count)
-        return locations
+    /// A Location record, kept as long as anything may name it. Requires: the decoding lock.
+    public func allocateLocation() -> Ref<Location> {
+        let words = locations.allocate(MemoryLayout<Location>.stride / 8)
+        let location = UnsafeMutableRawPointer(words).assumingMemoryBound(to: Location.self)
+        location.initialize(to: Location())
+        return location
     }
 
     /// Makes calls of `function` continue at `entry`, through its export and its fun entries too.
@@ -229,6 +232,20 @@ public final class LoadedModule: @unchecked Sendable {
             || arena.contains(address)
     }
 
+    /// The address lies in what stack traces name: the functions and their locations.
+    func containsTraceData(_ address: UInt) -> Bool {
+        address &- UInt(bitPattern: functions) < UInt(functionCount * MemoryLayout<Function>.stride)
+            || locations.contains(address)
+    }
+
+    /// A range that holds all of it. Requires: nothing is decoded any more.
+    var traceRange: Range<UInt> {
+        let start = UInt(bitPattern: functions)
+        let end = start + UInt(functionCount * MemoryLayout<Function>.stride)
+        guard let range = locations.range else { return start..<end }
+        return min(start, range.lowerBound)..<max(end, range.upperBound)
+    }
+
     /// Bytes of memory for `erlang:memory(code)`.
     public var byteCount: Int {
         code.count + strings.count + arena.byteCount + functionCount * MemoryLayout<Function>.stride
@@ -244,6 +261,14 @@ public final class LoadedModule: @unchecked Sendable {
             literalOffHeap = OffHeapList()
         }
         return LiteralArea(block: block, words: literalWords, offHeap: literalOffHeap)
+    }
+
+    /// Frees what only running code needs; the rest goes when nobody points to it any more. Requires: no process runs the
+    /// code or will return to it.
+    func takeRelease() -> Releasable {
+        let literals = takeLiterals()
+        freeCode()
+        return Releasable(literals: literals.map { [$0] } ?? [], modules: [self])
     }
 
     /// Frees what only running code needs. Requires: no process runs it or will return to it.
@@ -292,7 +317,7 @@ struct LiteralArea: @unchecked Sendable {
     let words: Int
     let offHeap: OffHeapList
 
-    func contains(_ address: UInt) -> Bool { address &- UInt(bitPattern: block) < UInt(words * 8) }
+    var range: Range<UInt> { UInt(bitPattern: block)..<UInt(bitPattern: block + words) }
 
     func free() {
         releaseOffHeap(offHeap)

@@ -11,6 +11,10 @@ struct CodeBuffer {
     /// Position by label number less `firstLabel`; -1 until placed.
     private var positions: [Int]
     private let firstLabel: Int
+    /// y registers of the frame in force: follows allocate, deallocate and trim, and at a label what a jump to it found.
+    var frame = 0
+    /// The frame in force where label `firstLabel + index` was referred to first; -1 until then.
+    private var frames: [Int]
     /// Where the last instruction starts, if nothing can jump behind it: what the fusions look at.
     private(set) var last: (operation: Op, start: Int)?
     /// The instruction before `last`, under the same condition.
@@ -19,6 +23,7 @@ struct CodeBuffer {
     init(firstLabel: Int, labelCount: Int) {
         self.firstLabel = firstLabel
         positions = [Int](repeating: -1, count: labelCount)
+        frames = positions
         words.reserveCapacity(128)
     }
 
@@ -36,10 +41,13 @@ struct CodeBuffer {
     mutating func reference(_ label: Int) {
         references.append(words.count)
         words.append(UInt64(label))
+        let index = label - firstLabel
+        if index >= 0, index < frames.count, frames[index] < 0 { frames[index] = frame }
     }
 
     mutating func place(_ label: Int) {
         positions[label - firstLabel] = words.count
+        if frames[label - firstLabel] >= 0 { frame = frames[label - firstLabel] }
         barrier()
     }
 

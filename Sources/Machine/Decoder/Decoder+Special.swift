@@ -65,6 +65,7 @@ extension Decoder {
     }
 
     private mutating func decodeFrame(_ opcode: Opcode) {
+        defer { noteFrame(opcode) }
         switch opcode {
         case .allocate, .allocate_zero:
             stress(value(0), live: value(1))
@@ -88,6 +89,15 @@ extension Decoder {
         default:
             code.begin(.trim)
             code.append(value(0) * 8)
+        }
+    }
+
+    private mutating func noteFrame(_ opcode: Opcode) {
+        switch opcode {
+        case .test_heap: break
+        case .deallocate: code.frame = 0
+        case .trim: code.frame = max(code.frame - value(0), 0)
+        default: code.frame = value(0)
         }
     }
 

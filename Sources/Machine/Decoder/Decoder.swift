@@ -79,11 +79,10 @@ struct Decoder: ~Copyable {
         }
     }
 
-    /// An integer of more than 60 bits, in the literal range for good (a compiler writes few of them).
+    /// An integer of more than 60 bits; equal ones are one literal, which stays for good.
     private func integerLiteral(_ make: (Ref<Heap>) -> Term) -> Term {
         var scratch = Heap()
-        var offHeap = OffHeapList()
-        let result = withUnsafeMutablePointer(to: &scratch) { copyToLiterals(make($0), offHeap: &offHeap).term }
+        let result = withUnsafeMutablePointer(to: &scratch) { IntegerLiterals.shared(make($0)) }
         withUnsafeMutablePointer(to: &scratch) { freeFragments($0) }
         return result
     }
@@ -100,10 +99,11 @@ struct Decoder: ~Copyable {
 
     /// The Location for the line in force.
     mutating func locationWord() -> UInt64 {
-        if location == nil {
-            location = module.allocateLocations(1)
+        if location == nil || location?.pointee.frame != UInt32(code.frame) {
+            location = module.allocateLocation()
             location?.pointee.function = function
             location?.pointee.line = UInt32(clamping: line)
+            location?.pointee.frame = UInt32(code.frame)
         }
         return UInt64(UInt(bitPattern: location))
     }

@@ -117,10 +117,9 @@ func slow_hibernate_3(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     let entry = Exports.findOrMake(module, name, arity).pointee.entry
     process.pointee.sliceReductions -= 1
     guard receiveHibernate(process) else { return c.enter(entry, live: arity) }
-    process.pointee.pc = entry
+    process.pointee.location = nil
     c.saveX(arity)
-    c.pointee.exitReason = ExitReason.waiting
-    return CodePointer(PlacedCode.exit)
+    return c.leaveHibernating(at: entry)
 }
 
 /// erlang:yield(): gives up the slice.

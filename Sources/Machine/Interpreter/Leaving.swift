@@ -75,8 +75,10 @@ extension UnsafeMutablePointer where Pointee == Context {
         if live > 0 { process.pointee.savedX.unsafelyUnwrapped.update(from: x, count: live) }
     }
 
-    /// Leaves with the process runnable; it continues at `pc`.
-    func leaveYielding(at pc: CodePointer, live: Int) -> CodePointer {
+    /// Leaves with the process runnable; it continues at `pc`. `location`: where that is, if the word before `pc` does not
+    /// say so.
+    func leaveYielding(at pc: CodePointer, live: Int, location: UnsafePointer<Location>? = nil) -> CodePointer {
+        process.pointee.location = location
         process.pointee.pc = pc
         saveX(live)
         return leave(ExitReason.yielded)
@@ -91,9 +93,16 @@ extension UnsafeMutablePointer where Pointee == Context {
 
     /// Leaves until somebody makes the process runnable again.
     func leaveParked(at pc: CodePointer, live: Int) -> CodePointer {
+        process.pointee.location = nil
         process.pointee.pc = pc
         saveX(live)
         return leave(ExitReason.parked)
+    }
+
+    /// Leaves with the process waiting; its x registers are saved.
+    func leaveHibernating(at pc: CodePointer) -> CodePointer {
+        process.pointee.pc = pc
+        return leave(ExitReason.waiting)
     }
 
     func leaveExiting() -> CodePointer { leave(ExitReason.terminated) }

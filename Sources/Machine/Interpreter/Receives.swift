@@ -40,7 +40,8 @@ func slow_loop_rec_end(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     receiveNext(process)
     process.pointee.sliceReductions -= 1
     let label = codePointer(pc[1])
-    return process.pointee.sliceReductions > 0 ? label : c.leaveYielding(at: label, live: 0)
+    return process.pointee.sliceReductions > 0
+        ? label : c.leaveYielding(at: label, live: 0, location: process.pointee.location)
 }
 
 func slow_remove_message(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
@@ -65,7 +66,8 @@ extension UnsafeMutablePointer where Pointee == Context {
         _ = handleSignals(process)
         if process.isExiting { return leaveExiting() }
         process.pointee.sliceReductions -= 1
-        return process.pointee.sliceReductions > 0 ? label : leaveYielding(at: label, live: 0)
+        return process.pointee.sliceReductions > 0
+            ? label : leaveYielding(at: label, live: 0, location: process.pointee.location)
     }
 }
 

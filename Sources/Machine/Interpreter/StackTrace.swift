@@ -43,7 +43,8 @@ enum RawTrace {
             count += 1
             depth -= 1
         }
-        count += gather(process, into: object + count, limit: depth)
+        let frame = Int(location?.pointee.frame ?? 0)
+        count += gather(process.pointee.stackTop + frame, process.pointee.stackEnd, into: object + count, limit: depth)
         // The words not used become a dead object of their own, so that the heap stays walkable.
         let unused = 4 + Int(max(Int(vm_load_relaxed(&backtraceDepth)) - 1, 0)) + 1 - count
         object[0] = Header.make(count - 1, Subtag.positiveBig)
@@ -51,23 +52,27 @@ enum RawTrace {
         return heap.tuple(.boxed(object), arguments, info)
     }
 
-    /// Writes the Locations of the return addresses on the stack, innermost first, without immediate repeats.
-    static func gather(_ process: Ref<Process>, into target: Words, limit: Int) -> Int {
-        var slot = process.pointee.stackTop
-        let end = process.pointee.stackEnd
+    /// The Location before a return address: where in the source it returns to, and how large the frame there is. Nil at
+    /// the bottom of the stack.
+    @inline(__always) static func returnLocation(_ address: UInt64) -> UnsafePointer<Location>? {
+        UnsafePointer(bitPattern: UInt(codePointer(address)[-1]))
+    }
+
+    /// Writes the Locations of the return addresses on the stack, innermost first, without immediate repeats. `first`: where
+    /// the first one is, above the frame in force.
+    static func gather(_ first: Words, _ end: Words, into target: Words, limit: Int) -> Int {
+        var slot = first
         var previous: UInt64 = 0
         var count = 0
         while slot < end, count < limit {
             let word = slot[0]
-            if word & 3 == 0, word != 0, word != previous {
+            guard let location = returnLocation(word) else { break }
+            if word != previous {
                 previous = word
-                let location = codePointer(word)[-1]
-                if location != 0, Ref<Location>(bitPattern: UInt(location))?.pointee.function != nil {
-                    target[count] = location
-                    count += 1
-                }
+                target[count] = UInt64(UInt(bitPattern: location))
+                count += 1
             }
-            slot += 1
+            slot += 1 + Int(location.pointee.frame)
         }
         return count
     }

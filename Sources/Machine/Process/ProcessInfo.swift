@@ -121,32 +121,25 @@ struct InfoBuilder {
     // MARK: State
 
     private func currentFunction() -> Term {
-        guard let function = process.pointee.location?.pointee.function else {
-            return heap.tuple(
-                process.pointee.initialModule, process.pointee.initialName, .small(Int(process.pointee.initialArity)))
-        }
-        return heap.tuple(
-            function.pointee.moduleName, function.pointee.name, .small(Int(function.pointee.arity)))
+        let place = Whereabouts(process, isOwn: isOwn)
+        return heap.tuple(place.module, place.name, .small(place.arity))
     }
 
     /// `{M, F, Arity, [{file, File}, {line, Line}]}`
-    private func currentLocation() -> Term {
-        guard let location = process.pointee.location, location.pointee.function != nil else {
-            let (term, elements) = heap.makeTuple(4)
-            elements[0] = process.pointee.initialModule.raw
-            elements[1] = process.pointee.initialName.raw
-            elements[2] = Term.small(Int(process.pointee.initialArity)).raw
-            elements[3] = Term.nil.raw
-            return term
-        }
-        return RawTrace.frame(heap, location, arity: .none, info: .nil)
+    private func currentLocation() -> Term { frame(Whereabouts(process, isOwn: isOwn)) }
+
+    private func frame(_ place: Whereabouts) -> Term {
+        if let location = place.location { return RawTrace.frame(heap, location, arity: .none, info: .nil) }
+        return heap.tuple(place.module, place.name, .small(place.arity), .nil)
     }
 
     private func currentStack() -> Term {
         let depth = max(Int(vm_load_relaxed(&backtraceDepth)), 1)
-        var list: [Term] = [currentLocation()]
+        let place = Whereabouts(process, isOwn: isOwn)
+        var list: [Term] = [frame(place)]
         withUnsafeTemporaryAllocation(of: UInt64.self, capacity: depth) { buffer in
-            let count = RawTrace.gather(process, into: buffer.baseAddress!, limit: depth - 1)
+            let count = RawTrace.gather(
+                place.firstReturn, process.pointee.stackEnd, into: buffer.baseAddress!, limit: depth - 1)
             for index in 0..<count {
                 guard let location = UnsafePointer<Location>(bitPattern: UInt(buffer[index])) else { continue }
                 list.append(RawTrace.frame(heap, location, arity: .none, info: .nil))
