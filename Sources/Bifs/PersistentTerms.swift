@@ -2,8 +2,8 @@
 // copies nothing and takes no lock.
 //
 // The table has open addressing: [0] is the mask, then one word a slot: 0 never used, 3 erased, else the tuple's term.
-// A slot is published by a release store; a table that grew stays readable, since a reader may still probe it. Entries
-// that were replaced or erased keep their memory: a process may hold them.
+// A slot is published by a release store. A table that grew, and entries that were replaced or erased, are freed when
+// no process can hold them any more (LiteralReleases).
 
 import CMachine
 import Glibc
@@ -29,7 +29,8 @@ private enum PersistentTerms {
     /// Slots that are not 0.
     nonisolated(unsafe) static var taken = 0
     nonisolated(unsafe) static var words = 0
-    nonisolated(unsafe) static var offHeap = OffHeapList()
+    /// By an entry's tuple: the words of its block, and what it owns outside the literal range.
+    nonisolated(unsafe) static var blocks: [UInt64: (words: Int, offHeap: OffHeapList)] = [:]
 
     static let erased: UInt64 = 3
 
@@ -79,7 +80,16 @@ private enum PersistentTerms {
         let larger = makeTable(size)
         forEach { slot($0.element(0), in: larger)[0] = $0.raw }
         taken = count
+        let old = current
         vm_store_release(&table, UInt64(UInt(bitPattern: larger)))
+        if let old { LiteralReleases.add(memory: old) }
+    }
+
+    /// Frees an entry that was taken out. Requires: the lock.
+    static func release(_ entry: Term) {
+        guard let block = blocks.removeValue(forKey: entry.raw) else { return }
+        words -= block.words
+        LiteralReleases.add(block: entry.pointer, words: block.words, offHeap: block.offHeap)
     }
 
     static func put(_ heap: Ref<Heap>, _ key: Term, _ value: Term) {
@@ -88,7 +98,9 @@ private enum PersistentTerms {
         let old = find(key)
         if let old, termsIdentical(old.element(1), value) { return }
         if old == nil { grow() }
-        let copy = copyToLiterals(heap.tuple(key, value), offHeap: &offHeap)
+        var owned = OffHeapList()
+        let copy = copyToLiterals(heap.tuple(key, value), offHeap: &owned)
+        blocks[copy.term.raw] = (copy.words, owned)
         words += copy.words
         let target = slot(key, in: current.unsafelyUnwrapped)
         if old == nil {
@@ -96,6 +108,7 @@ private enum PersistentTerms {
             taken += 1
         }
         vm_store_release(target, copy.term.raw)
+        if let old { release(old) }
     }
 
     static func erase(_ key: Term) -> Bool {
@@ -104,19 +117,24 @@ private enum PersistentTerms {
         guard let table = current else { return false }
         let target = slot(key, in: table)
         guard target[0] != 0 else { return false }
-        words -= flatSize(Term(raw: target[0]), copyLiterals: true)
+        let old = Term(raw: target[0])
         count -= 1
         vm_store_release(target, erased)
+        release(old)
         return true
     }
 
     static func eraseAll() {
         vm_lock(&lock)
+        defer { vm_unlock(&lock) }
+        guard let old = current else { return }
+        var entries: [Term] = []
+        forEach { entries.append($0) }
         count = 0
         taken = 0
-        words = 0
         vm_store_release(&table, UInt64(UInt(bitPattern: makeTable(32))))
-        vm_unlock(&lock)
+        for entry in entries { release(entry) }
+        LiteralReleases.add(memory: old)
     }
 }
 

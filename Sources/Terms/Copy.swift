@@ -10,20 +10,41 @@
 public import CMachine
 import Glibc
 
-/// Words that a copy of `term` takes.
-@inlinable public func flatSize(_ term: Term, copyLiterals: Bool = false) -> Int {
-    term.isImmediate ? 0 : pointerFlatSize(term, copyLiterals ? 0 : literalSize)
+/// Which literals a copy leaves where they are: all but those that are being released, or none. Taken once for both passes
+/// of a copy, for it may change in between.
+public struct KeptLiterals {
+    let size: UInt
+    let released: Words?
+
+    public init(copyLiterals: Bool) {
+        size = copyLiterals ? 0 : literalSize
+        released = Literals.released
+    }
+
+    @inline(__always) func keeps(_ address: UInt) -> Bool {
+        address &- literalBase < size && (released == nil || !isReleased(address))
+    }
+
+    private func isReleased(_ address: UInt) -> Bool {
+        AddressRanges.find(released.unsafelyUnwrapped, UInt64(address)) != nil
+    }
 }
 
-/// A copy of `term` on `heap`.
+/// Words that a copy of `term` takes.
+@inlinable public func flatSize(_ term: Term, copyLiterals: Bool = false) -> Int {
+    term.isImmediate ? 0 : pointerFlatSize(term, KeptLiterals(copyLiterals: copyLiterals))
+}
+
+/// A copy of `term` on `heap`. What is kept outside the heaps and message queues of processes takes `copyLiterals`, for
+/// nobody would find it when a literal area is released.
 @inlinable public func copyTerm(_ term: Term, to heap: Ref<Heap>, copyLiterals: Bool = false) -> Term {
-    term.isImmediate ? term : copyPointer(term, to: heap, copyLiterals ? 0 : literalSize)
+    term.isImmediate ? term : copyPointer(term, to: heap, KeptLiterals(copyLiterals: copyLiterals))
 }
 
 /// A copy of `term` in a fragment of exactly its size; no fragment if nothing needs copying.
 public func copyToFragment(_ term: Term, copyLiterals: Bool = false) -> (term: Term, fragment: Ref<Fragment>?) {
     if term.isImmediate { return (term, nil) }
-    let literals = copyLiterals ? 0 : literalSize
+    let literals = KeptLiterals(copyLiterals: copyLiterals)
     let size = pointerFlatSize(term, literals)
     if size == 0 { return (term, nil) }
     let fragment = newFragment(capacity: size)
@@ -37,14 +58,15 @@ public func copyToFragment(_ term: Term, copyLiterals: Bool = false) -> (term: T
 /// copy owns outside of it.
 public func copyToLiterals(_ term: Term, offHeap: Ref<OffHeapList>) -> (term: Term, block: Words?, words: Int) {
     if term.isImmediate { return (term, nil, 0) }
-    let size = pointerFlatSize(term, 0)
+    let all = KeptLiterals(copyLiterals: true)
+    let size = pointerFlatSize(term, all)
     let block = Literals.allocate(size)
-    var copier = Copier(block, 0)
+    var copier = Copier(block, all)
     return (copier.run(term, offHeap), block, size)
 }
 
 /// `copyTerm` of a boxed term or a cons.
-@inline(never) public func copyPointer(_ term: Term, to heap: Ref<Heap>, _ literals: UInt) -> Term {
+@inline(never) public func copyPointer(_ term: Term, to heap: Ref<Heap>, _ literals: KeptLiterals) -> Term {
     let size = pointerFlatSize(term, literals)
     if size == 0 { return term }
     var copier = Copier(heap.allocate(size), literals)
@@ -53,17 +75,16 @@ public func copyToLiterals(_ term: Term, offHeap: Ref<OffHeapList>) -> (term: Te
 
 // MARK: - Size
 
-/// `flatSize` of a boxed term or a cons. `literals`: size of the range from `literalBase` that is left out.
-@inline(never) public func pointerFlatSize(_ term: Term, _ literals: UInt) -> Int {
+/// `flatSize` of a boxed term or a cons.
+@inline(never) public func pointerFlatSize(_ term: Term, _ literals: KeptLiterals) -> Int {
     withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 64) { buffer in
         var stack = WordStack(buffer)
-        let base = literalBase
         var size = 0
         var current = term.raw
         while true {
             let pointer = Words(bitPattern: UInt(current & ~3)).unsafelyUnwrapped
             var next: UInt64 = 3
-            if UInt(bitPattern: pointer) &- base < literals {
+            if literals.keeps(UInt(bitPattern: pointer)) {
                 // Stays where it is.
             } else if current & 3 == 1 {
                 size &+= 2
@@ -130,13 +151,11 @@ private struct Copier {
     private let block: Words
     /// The next free word of the block.
     private var free: Words
-    private let base: UInt
-    private let literals: UInt
+    private let literals: KeptLiterals
 
-    init(_ block: Words, _ literals: UInt) {
+    init(_ block: Words, _ literals: KeptLiterals) {
         self.block = block
         free = block
-        base = literalBase
         self.literals = literals
     }
 
@@ -168,7 +187,7 @@ private struct Copier {
     /// Copies the object or cell that `word` points at, with the pointers it holds.
     @inline(__always) private mutating func move(_ word: UInt64, _ offHeap: Ref<OffHeapList>) -> UInt64 {
         let source = Words(bitPattern: UInt(word & ~3)).unsafelyUnwrapped
-        if UInt(bitPattern: source) &- base < literals { return word }
+        if literals.keeps(UInt(bitPattern: source)) { return word }
         let target = free
         if word & 3 == 1 {
             target[0] = source[0]

@@ -72,19 +72,24 @@ private func startFirstProcesses(_ arguments: [String], module: String) {
         start("erl_init", list, arity: 2, ProcessPriority.normal, isSystem: false)
     }
     start("erts_code_purger", .nil, arity: 0, ProcessPriority.high, isSystem: true)
-    start("erts_literal_area_collector", .nil, arity: 0, ProcessPriority.high, isSystem: true)
+    LiteralReleases.collector = start(
+        "erts_literal_area_collector", .nil, arity: 0, ProcessPriority.high, isSystem: true)
     for priority in [ProcessPriority.normal, ProcessPriority.high, ProcessPriority.max] {
         start("erts_dirty_process_signal_handler", .nil, arity: 0, priority, isSystem: true)
     }
 }
 
-private func start(_ module: String, _ arguments: Term, arity: Int, _ priority: UInt8, isSystem: Bool) {
+@discardableResult
+private func start(_ module: String, _ arguments: Term, arity: Int, _ priority: UInt8, isSystem: Bool) -> Term {
     var options = SpawnOptions()
     options.priority = priority
     options.isSystem = isSystem
     options.offHeapMessages = isSystem
-    guard spawnProcess(nil, AtomTable.intern(module), AtomTable.intern("start"), arguments, arity: arity, options) != nil else {
+    let spawned = spawnProcess(
+        nil, AtomTable.intern(module), AtomTable.intern("start"), arguments, arity: arity, options)
+    guard let spawned else {
         complain("enigma: cannot start \(module)")
         exit(1)
     }
+    return spawned.pid
 }

@@ -55,22 +55,25 @@ func erts_internal_purge_module_2(_ process: Ref<Process>, _ arguments: Argument
 }
 
 func erts_literal_area_collector_release_area_switch_0(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    guard isLiteralCollector(process) else { return process.notsup() }
-    return boolean(LiteralReleases.nextRound())
+    guard process.pointee.id == LiteralReleases.collector else { return process.notsup() }
+    if let another = LiteralReleases.nextRound() { return boolean(another) }
+    // Processes are still ending: ask again in the next slice.
+    process.pointee.sliceReductions = 0
+    return process.trap(
+        to: Exports.findOrMake(Atoms.erts_literal_area_collector, AtomTable.intern("release_area_switch"), 0))
 }
 
-/// Asks a process to copy what it holds of the area being released. It answers
-/// `{copy_literals, {Area, How, Pid}, ok | check_gc | need_gc}`.
+/// Asks a process to copy what it holds of the area being released. It answers `{copy_literals, {Area, How, Pid}, ok}`, or
+/// instead of `ok` how it wants to be asked again.
 func erts_literal_area_collector_send_copy_request_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    guard isLiteralCollector(process), let send = LiteralReleases.sendCopyRequest else { return process.notsup() }
+    guard process.pointee.id == LiteralReleases.collector else { return process.notsup() }
     let how = arguments[2]
     guard arguments[0].isLocalPid, how == Atoms.init_ || how == Atoms.check_gc || how == Atoms.need_gc else {
         return process.badarg()
     }
-    send(process, arguments[0], process.heap.tuple(arguments[1], how, arguments[0]))
+    let heap = process.heap
+    let id = heap.tuple(arguments[1], how, arguments[0])
+    let task = heap.tuple(Atoms.copy_literals, id, how)
+    SystemTasks.request(task, of: arguments[0], for: process.pointee.id, on: process.pointee.scheduler)
     return Atoms.ok
-}
-
-private func isLiteralCollector(_ process: Ref<Process>) -> Bool {
-    process.pointee.initialModule == Atoms.erts_literal_area_collector
 }

@@ -32,8 +32,6 @@ public enum Modules {
     nonisolated(unsafe) private static var table: [UInt64: Entry] = [:]
     /// Under `codeLock`: names in the order of their first loading.
     nonisolated(unsafe) private static var names: [Term] = []
-    /// Under `codeLock`: purged generations. Functions and Locations of theirs may still be named by traces.
-    nonisolated(unsafe) private static var purged: [LoadedModule] = []
     /// Set by the loading of the preloaded modules.
     nonisolated(unsafe) static var preloaded: [Term] = []
 
@@ -87,7 +85,7 @@ public enum Modules {
                 module.markPublished()
                 publishFuns(module)
                 if module.onLoad != nil {
-                    if let pending = entry.pending { purged.append(pending) }
+                    if let pending = entry.pending { LiteralReleases.add(pending.takeRelease()) }
                     entry.pending = module
                     waiting.append(module.name)
                 } else {
@@ -221,9 +219,7 @@ public enum Modules {
             defer { purge = nil }
             guard let entry = entry(name), entry.old === under.module else { return false }
             entry.old = under.savedOld
-            if let literals = under.module.takeLiterals() { LiteralReleases.add(literals) }
-            under.module.freeCode()
-            purged.append(under.module)
+            LiteralReleases.add(under.module.takeRelease())
             return true
         }
     }

@@ -18,8 +18,9 @@ extension UnsafeMutablePointer where Pointee == Process {
     /// Collects so that at least `need` words are free. Roots besides the process's own: x[0..<live] and `extra`.
     /// The stored stack and heap pointers are current before and after. False: the process exceeded its
     /// max_heap_size and must end (exceptionClass and reason are set).
-    @inline(never) public func collect(
-        need: Int, x: Ref<Term>?, live: Int, extra: Ref<Term>? = nil, major: Bool = false
+    @inline(never) func collect(
+        need: Int, x: Ref<Term>?, live: Int, extra: Ref<Term>? = nil, major: Bool = false,
+        releasing release: Release? = nil
     ) -> Bool {
         let top = pointee.heap.top.unsafelyUnwrapped
         let used = top - pointee.heapStart
@@ -31,7 +32,7 @@ extension UnsafeMutablePointer where Pointee == Process {
         guard checkLimit(used: used, need: need) else { return false }
         var moved: Int
         if needsMajor {
-            moved = collectMajor(x, live, extra, need: need)
+            moved = collectMajor(x, live, extra, release)
         } else {
             moved = collectMinor(x, live, extra, mature: mature)
         }
@@ -90,33 +91,43 @@ extension UnsafeMutablePointer where Pointee == Process {
         sweepOffHeap(&pointee.heap.offHeap, promoted: &pointee.oldOffHeap)
         if oldTop != nil { pointee.oldTop = collector.old.top }
         install(block, size, top: collector.young.top)
-        freeFragments(fragments)
+        dropFragments(fragments)
         pointee.highWater = collector.young.top
         pointee.minorSinceFull += 1
         return (collector.young.top - block) + (oldTop.map { collector.old.top - $0 } ?? 0)
     }
 
     /// Copies everything to one new block.
-    private func collectMajor(_ x: Ref<Term>?, _ live: Int, _ extra: Ref<Term>?, need: Int) -> Int {
+    private func collectMajor(_ x: Ref<Term>?, _ live: Int, _ extra: Ref<Term>?, _ release: Release?) -> Int {
         let used = pointee.heap.top.unsafelyUnwrapped - pointee.heapStart
         let oldUsed = pointee.oldTop.map { $0 - pointee.oldStart! } ?? 0
         let bound = used + oldUsed + Int(pointee.heap.fragmentWords) + stackWords + reserve
+            + (release?.literals.reduce(0) { $0 + $1.words } ?? 0)
         let size = max(HeapSizes.fitting(bound), Int(pointee.minHeapWords))
         let block = allocateWords(size)
         let none = Words(bitPattern: 8).unsafelyUnwrapped
         var collector = Collector(
             process: self, keepStart: 0, keepSize: 0, matureStart: 0, matureSize: 0, young: CopySpace(block),
             old: CopySpace(none))
+        if let release { collector.released = ReleasedAreas(release) }
         collector.forwardRoots(x, live, extra)
         collector.scanAll()
         let fragments = pointee.heap.fragments
         var both = OffHeapList()
+        if let release {
+            collector.released.forEachMoved(release) { object in
+                let isBinary = Header.subtag(object[0]) == Subtag.refcBinary
+                Ref<Binary>(bitPattern: UInt(object[isBinary ? 3 : 1])).unsafelyUnwrapped.retain()
+                link(object, &both)
+            }
+            collector.released.free(release)
+        }
         sweepOffHeap(&pointee.heap.offHeap, into: &both)
         sweepOffHeap(&pointee.oldOffHeap, into: &both)
         // What survives a full collection counts as old: the next minor one need not look at its binaries again.
         pointee.heap.offHeap = both
         install(block, size, top: collector.young.top)
-        freeFragments(fragments)
+        dropFragments(fragments)
         free(pointee.oldStart)
         pointee.oldStart = nil
         pointee.oldTop = nil
@@ -159,12 +170,9 @@ extension UnsafeMutablePointer where Pointee == Process {
         pointee.heap.limit = end - stack - reserve
     }
 
-    private func freeFragments(_ first: Ref<Fragment>?) {
-        var fragment = first
-        while let current = fragment {
-            fragment = current.pointee.next
-            free(current)
-        }
+    /// Their off-heap objects are in the heap's own list.
+    private func dropFragments(_ first: Ref<Fragment>?) {
+        freeFragmentMemory(first)
         pointee.heap.fragments = nil
         pointee.heap.fragmentWords = 0
     }

@@ -34,6 +34,8 @@ struct Collector {
     /// What is promoted: the mature part in a minor collection.
     let matureStart: UInt
     let matureSize: UInt
+    /// Literals that are copied like everything else, though from private copies (LiteralCollection.swift).
+    var released = ReleasedAreas()
     var young: CopySpace
     var old: CopySpace
 
@@ -49,15 +51,18 @@ struct Collector {
         }
     }
 
-    @inline(__always) private func stays(_ address: UInt) -> Bool {
-        address &- keepStart < keepSize || address &- literalBase < literalSize
+    /// Where the object at `address` is copied from; 0: it stays.
+    @inline(__always) private func source(_ address: UInt) -> UInt {
+        if address &- keepStart < keepSize { return 0 }
+        guard address &- literalBase < literalSize else { return address }
+        return released.source(address)
     }
 
     @inline(__always) private mutating func forwardCons(_ raw: UInt64) -> UInt64 {
-        let address = UInt(raw &- 1)
+        let address = source(UInt(raw &- 1))
+        guard address != 0 else { return raw }
         let cell = Words(bitPattern: address).unsafelyUnwrapped
-        if cell[0] == 0, !stays(address) { return cell[1] }
-        if stays(address) { return raw }
+        if cell[0] == 0 { return cell[1] }
         let target: Words
         if address &- matureStart < matureSize {
             target = old.top
@@ -75,8 +80,8 @@ struct Collector {
     }
 
     @inline(__always) private mutating func forwardBoxed(_ raw: UInt64) -> UInt64 {
-        let address = UInt(raw &- 2)
-        if stays(address) { return raw }
+        let address = source(UInt(raw &- 2))
+        guard address != 0 else { return raw }
         let object = Words(bitPattern: address).unsafelyUnwrapped
         let header = object[0]
         if header & 3 != 0 { return header }

@@ -150,10 +150,18 @@ extension UnsafeMutablePointer where Pointee == Context {
             let arguments = heap.list((0..<arity).map { x[$0] })
             return raise(heap.tuple(Atoms.badarity, heap.tuple(fun, arguments)), location)
         }
+        let isMissing = !fun.funIsExternal && fun.funEntry.pointee.function == nil
+        let isPurging = isMissing && Modules.isPurging(fun.funEntry.pointee.module)
+        // A module that is loaded but does not define the fun never will: only a missing one is worth loading.
+        if isMissing, !isPurging, Modules.current(fun.funEntry.pointee.module) != nil {
+            return raise(heap.tuple(Atoms.badfun, fun), location)
+        }
         if let returnTo { pushReturn(returnTo) }
         process.pointee.sliceReductions -= 1
         if fun.funIsExternal { return enter(fun.funExport.pointee.entry, live: arity) }
-        guard let function = fun.funEntry.pointee.function else { return enterUndefinedFun(fun, arity) }
+        guard !isMissing, let function = fun.funEntry.pointee.function else {
+            return enterMissingFun(fun, arity, isPurging: isPurging)
+        }
         for i in 0..<fun.funFreeCount { x[arity + i] = fun.funFree(i) }
         return enter(function.pointee.entry, live: arity + fun.funFreeCount)
     }
@@ -165,11 +173,11 @@ extension UnsafeMutablePointer where Pointee == Context {
 
     /// The fun's module is not loaded: error_handler:undefined_lambda(Module, Fun, Arguments). While it is being purged,
     /// erts_code_purger:pending_purge_lambda, which applies the fun again.
-    private func enterUndefinedFun(_ fun: Term, _ arity: Int) -> CodePointer {
+    private func enterMissingFun(_ fun: Term, _ arity: Int, isPurging: Bool) -> CodePointer {
         let arguments = heap.list((0..<arity).map { x[$0] })
         let module = fun.funEntry.pointee.module
         var handler = Exports.findOrMake(errorHandler(process), Atoms.undefined_lambda, 3)
-        if Modules.isPurging(module) {
+        if isPurging {
             // The code is there until the purge ends one way or the other: try again in the next slice.
             handler = Exports.findOrMake(Atoms.erts_code_purger, Atoms.pending_purge_lambda, 3)
             process.pointee.sliceReductions = 0

@@ -1,10 +1,24 @@
 // SystemTasks.swift: erts_internal:request_system_task: work that one process asks another to do in its own thread:
-// {garbage_collect, Id, major | minor} and {check_process_code, Id, Module}. The answer is {Type, Id, Result}.
+// {garbage_collect, Id, major | minor}, {check_process_code, Id, Module}, and from the VM {copy_literals, Id, How}. The answer
+// is {Type, Id, Result}.
 
 import CMachine
 import Terms
 
 enum SystemTasks {
+    /// Sends a task to a process; one that has ended answers at once.
+    static func request(_ task: Term, of pid: Term, for requester: Term, on scheduler: Ref<Scheduler>?) {
+        let signal = newSignal(SignalKind.systemTask, from: requester)
+        signal.carry(task)
+        if deliver(signal, to: pid, from: scheduler) { return }
+        sendBuilt(to: requester, from: pid, on: scheduler) {
+            $0.tuple(task.element(0), copyTerm(task.element(1), to: $0), resultOfEnded(task.element(0)))
+        }
+    }
+
+    /// A process that has ended holds no literals.
+    private static func resultOfEnded(_ kind: Term) -> Term { kind == Atoms.copy_literals ? Atoms.ok : Atoms.false }
+
     static func handle(_ signal: Ref<Signal>, _ process: Ref<Process>) {
         guard let (kind, id, argument) = parts(signal.pointee.payload) else { return }
         switch kind {
@@ -13,6 +27,9 @@ enum SystemTasks {
             answer(signal, process, kind, id, done ? Atoms.true : Atoms.false)
         case Atoms.check_process_code:
             answer(signal, process, kind, id, CodeHooks.checkCode?(process, argument) ?? Atoms.false)
+        case Atoms.copy_literals:
+            let result = LiteralReleases.answer(process, mayCollect: argument != Atoms.init_)
+            answer(signal, process, kind, id, result)
         default: break
         }
     }
@@ -29,7 +46,7 @@ enum SystemTasks {
 
     static func answerGone(_ signal: Ref<Signal>, _ process: Ref<Process>) {
         guard let (kind, id, _) = parts(signal.pointee.payload) else { return }
-        answer(signal, process, kind, id, Atoms.false)
+        answer(signal, process, kind, id, resultOfEnded(kind))
     }
 
     private static func parts(_ request: Term) -> (Term, Term, Term)? {

@@ -9,6 +9,8 @@ public import Terms
 /// process, which must not touch it afterwards.
 public func terminateProcess(_ process: Ref<Process>) {
     let pid = process.pointee.id
+    let turn = Endings.enter()
+    defer { Endings.leave(turn) }
     if process.pointee.exceptionClass.isNone { process.pointee.reason = Atoms.normal }
     if process.pointee.exceptionClass == .small(ExceptionClass.error) { reportCrash(process) }
     process.setState(ProcessState.exiting)
@@ -103,11 +105,7 @@ private func freeMemory(_ process: Ref<Process>) {
     // The heap's list has the objects of the adopted fragments too.
     releaseOffHeap(process.pointee.heap.offHeap)
     releaseOffHeap(process.pointee.oldOffHeap)
-    var fragment = process.pointee.heap.fragments
-    while let current = fragment {
-        fragment = current.pointee.next
-        free(current)
-    }
+    freeFragmentMemory(process.pointee.heap.fragments)
     free(process.pointee.heapStart)
     free(process.pointee.oldStart)
     process.pointee.heap = Heap()

@@ -259,13 +259,7 @@ private func request(_ process: Ref<Process>, requester: Term, _ arguments: Argu
         guard argument.isAtom else { return process.badarg() }
     default: return process.badarg()
     }
-    let signal = newSignal(SignalKind.systemTask, from: requester)
-    signal.carry(task)
-    if !deliver(signal, to: arguments[0], from: process.pointee.scheduler) {
-        sendBuilt(to: requester, from: arguments[0], on: process.pointee.scheduler) {
-            $0.tuple(kind, copyTerm(task.element(1), to: $0), Atoms.false)
-        }
-    }
+    SystemTasks.request(task, of: arguments[0], for: requester, on: process.pointee.scheduler)
     return Atoms.ok
 }
 

@@ -57,7 +57,7 @@ public enum Monitors {
         entry.pointee.b = name.raw
         entry.pointee.c = flags
         if let tag {
-            let copy = copyToFragment(tag)
+            let copy = copyToFragment(tag, copyLiterals: true)
             let record = Ref<MonitorTag>.allocate(capacity: 1)
             record.initialize(to: MonitorTag(tag: copy.term, fragment: copy.fragment))
             entry.pointee.c |= UInt64(UInt(bitPattern: record)) &<< 12

@@ -36,14 +36,14 @@ enum ReferenceTimers {
     ) {
         let timer = Ref<ReferenceTimer>.allocate(capacity: 1)
         var heap = Heap()
-        let size = flatSize(message)
+        let size = flatSize(message, copyLiterals: true)
         let words = size + (wrap ? 4 + Layout.referenceWords : 0)
         var body = message
         if words > 0 {
             let fragment = newFragment(capacity: words)
             heap.fragments = fragment
             body = withUnsafeMutablePointer(to: &heap) { heap in
-                let copy = copyTerm(message, to: heap)
+                let copy = copyTerm(message, to: heap, copyLiterals: true)
                 return wrap ? heap.tuple(Atoms.timeout, heap.reference(numbers), copy) : copy
             }
             heap.fragments?.pointee.offHeap = heap.offHeap
