@@ -138,6 +138,11 @@ private enum PersistentTerms {
     }
 }
 
+/// Lets crash dumps find the entries.
+public func connectPersistentTerms() {
+    DumpHooks.persistentTerms = { body in PersistentTerms.forEach { body($0.element(0), $0.element(1)) } }
+}
+
 func persistent_term_get_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     PersistentTerms.find(arguments[0])?.element(1) ?? process.badarg()
 }

@@ -2,10 +2,15 @@
 // a file that cannot be opened; the drivers that are part of the VM are known by name.
 
 import CMachine
+import Glibc
 import Machine
 import Terms
 
-private let linkedInDrivers = ["tcp_inet", "udp_inet", "sctp_inet", "ram_file_drv", "tty_sl"]
+/// sctp_inet is there where the system has the SCTP library.
+private let linkedInDrivers: [String] = {
+    let hasSCTP = dlopen("libsctp.so.1", RTLD_LAZY) != nil
+    return ["tcp_inet", "udp_inet"] + (hasSCTP ? ["sctp_inet"] : []) + ["ram_file_drv", "tty_sl"]
+}()
 
 /// Number of the error that a file that cannot be opened gives.
 private let openError = -10

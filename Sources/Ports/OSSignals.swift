@@ -6,11 +6,21 @@ import Glibc
 import Machine
 import Terms
 
+/// What ^C does: +B flags.
+public enum BreakHandling: Sendable {
+    /// The break menu.
+    case menu
+    /// +Bc: ^C is a key for the shell; a SIGINT from elsewhere still brings up the menu.
+    case interruptShell
+    /// +Bi
+    case ignored
+    /// +B, +Bd: what the system does without a handler.
+    case disabled
+}
+
 public enum OSSignals {
     /// `write` end for the handlers. Constant after boot.
     nonisolated(unsafe) private static var pipe: Int32 = -1
-    /// Runs on the poll thread when the user wants to break in (SIGINT). Constant after boot.
-    nonisolated(unsafe) public static var onInterrupt: (@Sendable () -> Void)?
 
     private static let named: [(Int32, StaticString)] = [
         (SIGHUP, "sighup"), (SIGQUIT, "sigquit"), (SIGABRT, "sigabrt"), (SIGALRM, "sigalrm"), (SIGTERM, "sigterm"),
@@ -37,15 +47,28 @@ public enum OSSignals {
         sigaction(signal, &action, nil)
     }
 
-    /// Dispositions of a fresh VM. `ignoresBreak`: +Bi.
-    static func start(ignoresBreak: Bool) {
+    /// Dispositions of a fresh VM.
+    static func start(_ breaks: BreakHandling) {
         pipe = PortPoll.wakeWriteEnd
         set(SIGPIPE, .ignore)
         set(SIGTERM, .handle)
         set(SIGUSR1, .handle)
-        set(SIGQUIT, ignoresBreak ? .ignore : .handle)
-        set(SIGINT, ignoresBreak ? .ignore : onInterrupt == nil ? .byDefault : .handle)
-        if ignoresBreak { set(SIGTSTP, .ignore) }
+        switch breaks {
+        case .menu, .interruptShell:
+            set(SIGINT, .handle)
+            set(SIGQUIT, .handle)
+            if breaks == .interruptShell { freeInterruptKey() }
+        case .ignored: for signal in [SIGINT, SIGQUIT, SIGTSTP] { set(signal, .ignore) }
+        case .disabled: break
+        }
+    }
+
+    /// The terminal passes ^C on as a key, which user_drv takes for an interrupt of the shell.
+    private static func freeInterruptKey() {
+        var mode = termios()
+        guard isatty(0) != 0, tcgetattr(0, &mode) == 0 else { return }
+        withUnsafeMutableBytes(of: &mode.c_cc) { $0[Int(VINTR)] = 0 }
+        tcsetattr(0, TCSANOW, &mode)
     }
 
     /// Signals that only a terminal port cares for.
@@ -58,7 +81,7 @@ public enum OSSignals {
         switch signal {
         case SIGWINCH: TerminalDriver.windowChanged()
         case SIGCONT: TerminalDriver.continued()
-        case SIGINT: onInterrupt?()
+        case SIGINT: BreakMenu.run()
         default:
             let server = Registry.find(Atoms.erl_signal_server)
             guard let name = name(of: signal), server.isLocalPid else { return }

@@ -146,11 +146,10 @@ private final class ForkerDriver: PortDriver {}
 
 public enum PortBoot {
     /// Starts the poll thread, takes over signals and makes port 0. Call once, before the first process runs.
-    /// `ignoresBreak`: +Bi.
-    public static func start(firstProcess: Term, ignoresBreak: Bool = false) {
+    public static func start(firstProcess: Term, breaks: BreakHandling = .menu) {
         connect()
         PortPoll.start()
-        OSSignals.start(ignoresBreak: ignoresBreak)
+        OSSignals.start(breaks)
         guard let port = PortTable.make(name: Array("forker".utf8), owner: firstProcess, options: PortOptions()) else {
             return
         }
@@ -169,6 +168,8 @@ public enum PortBoot {
         PortHooks.exit = { PortSignals.exit($0, from: $1, $2, isLink: $3) }
         PortHooks.count = { PortTable.count }
         PortHooks.limit = { PortTable.limit }
+        DumpHooks.ports = { writePorts($0) }
+        DumpHooks.restoreTerminal = { TerminalDriver.restoreMode() }
         ExitHooks.resources = { closeFiles(ofExited: $0.pointee.id) }
         nifLoaded = { _, library, information in
             if library == "prim_file", information.isLocalPid { setFileClosingProcess(information) }
@@ -179,7 +180,4 @@ public enum PortBoot {
     public static func flushPorts() {
         for port in PortTable.working { port.locked { if port.state != .closed { port.driver?.flushAtExit() } } }
     }
-
-    /// Last act of the VM: the terminal gets back the mode it had.
-    public static func restoreTerminal() { TerminalDriver.restoreMode() }
 }

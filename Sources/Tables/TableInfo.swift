@@ -46,7 +46,7 @@ func ets_info_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
 private func boolean(_ value: Bool) -> Term { value ? Atoms.true : Atoms.false }
 
 /// One item of information; none if there is no such item. Requires: the table is locked.
-private func tableInfo(_ table: Ref<Table>, _ item: Term, _ heap: Ref<Heap>) -> Term {
+func tableInfo(_ table: Ref<Table>, _ item: Term, _ heap: Ref<Heap>) -> Term {
     let flags = table.pointee.flags
     switch item {
     case Atoms.size: return .small(table.size)

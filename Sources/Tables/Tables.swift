@@ -12,6 +12,8 @@ public let tablesTable: [Bif] =
 /// Call once at boot, before the first process runs.
 public func bootTables() {
     ExitHooks.tables = { tablesOwnerExit($0) }
+    DumpHooks.tables = { writeTables($0, $1) }
+    DumpHooks.tableBytes = { allTableBytes() }
 }
 
 /// The table whose reference has these number words, as a term: for references that come back from text or bytes.

@@ -32,6 +32,7 @@ func boot(_ plan: LaunchPlan, root: String) throws(UsageError) {
     stressCollection = plan.options.stressesCollector
     bootMachine(bifsTable + tablesTable + portsTable)
     bootTables()
+    connectPersistentTerms()
     bootProcesses(
         schedulers: settings.schedulers, dirtyCPU: settings.schedulers, dirtyIO: settings.dirtyIO,
         processLimit: settings.processLimit)
@@ -39,7 +40,7 @@ func boot(_ plan: LaunchPlan, root: String) throws(UsageError) {
     FileNames.takeEncodingFromLocale()
     ExitHooks.flushPorts = { PortBoot.flushPorts() }
     startFirstProcesses(plan.initArguments, module: settings.bootModule)
-    PortBoot.start(firstProcess: .localPid(0), ignoresBreak: settings.ignoresBreak)
+    PortBoot.start(firstProcess: .localPid(0), breaks: settings.breaks)
     Schedulers.run()
 }
 
@@ -69,22 +70,21 @@ private func startFirstProcesses(_ arguments: [String], module: String) {
     withUnsafeMutablePointer(to: &scratch) { heap in
         let words = heap.list(arguments.map { heap.makeBinary($0) })
         let list = heap.list([AtomTable.intern(module), words])
-        start("erl_init", list, arity: 2, ProcessPriority.normal, isSystem: false)
+        start("erl_init", list, arity: 2, ProcessPriority.normal)
     }
-    start("erts_code_purger", .nil, arity: 0, ProcessPriority.high, isSystem: true)
-    LiteralReleases.collector = start(
-        "erts_literal_area_collector", .nil, arity: 0, ProcessPriority.high, isSystem: true)
+    start("erts_code_purger", .nil, arity: 0, ProcessPriority.high)
+    LiteralReleases.collector = start("erts_literal_area_collector", .nil, arity: 0, ProcessPriority.high)
     for priority in [ProcessPriority.normal, ProcessPriority.high, ProcessPriority.max] {
-        start("erts_dirty_process_signal_handler", .nil, arity: 0, priority, isSystem: true)
+        start("erts_dirty_process_signal_handler", .nil, arity: 0, priority)
     }
 }
 
 @discardableResult
-private func start(_ module: String, _ arguments: Term, arity: Int, _ priority: UInt8, isSystem: Bool) -> Term {
+private func start(_ module: String, _ arguments: Term, arity: Int, _ priority: UInt8) -> Term {
     var options = SpawnOptions()
     options.priority = priority
-    options.isSystem = isSystem
-    options.offHeapMessages = isSystem
+    options.isSystem = true
+    options.offHeapMessages = module != "erl_init"
     let spawned = spawnProcess(
         nil, AtomTable.intern(module), AtomTable.intern("start"), arguments, arity: arity, options)
     guard let spawned else {

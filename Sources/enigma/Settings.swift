@@ -2,13 +2,14 @@
 // busy waiting) or has otherwise.
 
 import Glibc
+import Ports
 
 struct Settings {
     var schedulers = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     var dirtyIO = 10
     var processLimit = 262_144
     var bootModule = "init"
-    var ignoresBreak = false
+    var breaks = BreakHandling.menu
 
     init(_ flags: [(flag: String, value: String?)]) throws(UsageError) {
         for (flag, value) in flags { try apply(flag, value) }
@@ -21,7 +22,9 @@ struct Settings {
         case "P":
             let wanted = value == "legacy" ? 262_144 : try count(flag, value, 1024...134_217_727)
             processLimit = 1 << (Int.bitWidth - (wanted - 1).leadingZeroBitCount)
-        case "Bi", "B": ignoresBreak = flag == "Bi"
+        case "B", "Bd": breaks = .disabled
+        case "Bc": breaks = .interruptShell
+        case "Bi": breaks = .ignored
         case "i": bootModule = value ?? "init"
         default:
             if flag.hasPrefix("S"), let number = Int(flag.dropFirst().prefix { $0 != ":" }) { schedulers = max(1, number) }

@@ -57,6 +57,20 @@ public enum FunEntries {
         buckets![hash & mask] = entry
     }
 
+    /// Calls `body` with every entry.
+    static func forEach(_ body: (Ref<FunEntry>) -> Void) {
+        vm_lock(&lock)
+        defer { vm_unlock(&lock) }
+        guard let buckets else { return }
+        for index in 0...mask {
+            var next = buckets[index]
+            while let entry = next {
+                body(entry)
+                next = entry.pointee.next
+            }
+        }
+    }
+
     private static func growIfNeeded() {
         guard buckets == nil || count > mask else { return }
         let old = buckets

@@ -57,6 +57,16 @@ public enum Modules {
         withExportsLocked { names.filter { entry($0)?.current != nil || entry($0)?.old != nil } }
     }
 
+    /// Bytes of the current and the old code of each module, oldest module first.
+    static func sizes() -> [(name: Term, current: Int, old: Int)] {
+        withExportsLocked {
+            names.compactMap { name in
+                guard let entry = entry(name), entry.current != nil || entry.old != nil else { return nil }
+                return (name, entry.current?.byteCount ?? 0, entry.old?.byteCount ?? 0)
+            }
+        }
+    }
+
     /// Bytes taken by all code.
     public static func byteCount() -> Int {
         withExportsLocked {

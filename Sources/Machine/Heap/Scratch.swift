@@ -1,11 +1,11 @@
 // Scratch.swift: heaps that live for one operation.
 
-import CMachine
+public import CMachine
 import Glibc
-import Terms
+public import Terms
 
 /// Frees the fragments of a heap and what its terms own. Requires: nothing points into it any more.
-func freeFragments(_ heap: Ref<Heap>) {
+public func freeFragments(_ heap: Ref<Heap>) {
     releaseOffHeap(heap.pointee.offHeap)
     freeFragmentMemory(heap.pointee.fragments)
     heap.pointee = Heap()

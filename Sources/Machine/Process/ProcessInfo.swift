@@ -157,7 +157,7 @@ struct InfoBuilder {
         return state & ProcessState.active != 0 ? Atoms.runnable : Atoms.waiting
     }
 
-    private func reductions() -> Int {
+    func reductions() -> Int {
         Int(process.pointee.reductions &+ sliceLength &- process.pointee.sliceReductions)
     }
 
@@ -174,7 +174,7 @@ struct InfoBuilder {
     // MARK: Messages
 
     /// Messages in both queues: a process that asks about itself has not taken over the outer one.
-    private func messageCount() -> Int {
+    func messageCount() -> Int {
         var count = Int(process.pointee.messageCount)
         forEachOuterMessage { _ in count += 1 }
         return count
@@ -279,7 +279,7 @@ struct InfoBuilder {
     /// Words of young block, old generation and fragments.
     private func totalWords() -> Int { blockWords + oldWords + Int(process.pointee.heap.fragmentWords) }
 
-    private func memory() -> Int {
+    func memory() -> Int {
         var bytes = MemoryLayout<Process>.size + totalWords() * 8
         bytes += IdTable.byteCount(process.pointee.links) + IdTable.byteCount(process.pointee.monitors)
         bytes += Dictionary.byteCount(process)

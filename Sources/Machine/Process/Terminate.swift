@@ -14,6 +14,9 @@ public func terminateProcess(_ process: Ref<Process>) {
     if process.pointee.exceptionClass.isNone { process.pointee.reason = Atoms.normal }
     if process.pointee.exceptionClass == .small(ExceptionClass.error) { reportCrash(process) }
     process.setState(ProcessState.exiting)
+    if pid == .localPid(0) || process.state & ProcessState.system != 0 {
+        CrashDump.exit("System process \(printed(pid)) terminated: \(printed(process.pointee.reason))", caller: process)
+    }
     if process.pointee.hasTimeout != 0 { cancelTimeout(process) }
     Registry.release(process)
     ExitHooks.tables?(process)

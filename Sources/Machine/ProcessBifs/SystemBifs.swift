@@ -263,17 +263,20 @@ func erlang_halt_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     }
     guard rest.isNil else { return process.badarg() }
     let status = arguments[0]
-    if status == Atoms.abort { abort() }
+    if status == Atoms.abort {
+        DumpHooks.restoreTerminal?()
+        abort()
+    }
     if status.isSmall, status.smallValue >= 0 {
         if flush { ExitHooks.flushPorts?() }
+        DumpHooks.restoreTerminal?()
         exit(Int32(truncatingIfNeeded: status.smallValue & 0xFF))
     }
     guard status.isList, let slogan = sloganText(status) else { return process.badarg() }
-    complain(slogan)
-    exit(1)
+    CrashDump.exit(slogan, caller: process)
 }
 
-/// Up to 200 characters of a string.
+/// Up to 1023 characters of a string.
 private func sloganText(_ list: Term) -> String? {
     var text = ""
     var rest = list
@@ -281,7 +284,7 @@ private func sloganText(_ list: Term) -> String? {
     while rest.isCons {
         guard rest.head.isSmall, let value = UInt32(exactly: rest.head.smallValue), let scalar = Unicode.Scalar(value)
         else { return nil }
-        if count < 200 { text.unicodeScalars.append(scalar) }
+        if count < 1023 { text.unicodeScalars.append(scalar) }
         count += 1
         rest = rest.tail
     }

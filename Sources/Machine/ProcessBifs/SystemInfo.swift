@@ -78,7 +78,7 @@ private func constant(_ heap: Ref<Heap>, _ key: Term) -> Term {
     case Atoms.nif_version: heap.string("2.16")
     case Atoms.driver_version: heap.string("3.3")
     case Atoms.system_architecture: heap.string("x86_64-pc-linux-gnu")
-    case Atoms.system_version: systemVersion(heap)
+    case Atoms.system_version: heap.string(systemVersionText())
     case Atoms.build_type, Atoms.emu_type: Atoms.opt
     case Atoms.emu_flavor: AtomTable.intern("emu")
     case Atoms.heap_type: Atoms.private
@@ -101,10 +101,11 @@ private func constant(_ heap: Ref<Heap>, _ key: Term) -> Term {
     }
 }
 
-private func systemVersion(_ heap: Ref<Heap>) -> Term {
+/// The banner of the shell.
+func systemVersionText() -> String {
     let count = Schedulers.count
     let cpu = Schedulers.dirtyCPUCount
-    return heap.string(
+    return (
         "Erlang/OTP \(systemFacts.releaseName) [erts-\(systemFacts.version)] [source] [64-bit] [smp:\(count):\(count)] "
             + "[ds:\(cpu):\(cpu):\(Schedulers.dirtyIOCount)] [async-threads:1]\n")
 }

@@ -16,6 +16,7 @@ func schedulerMain(_ scheduler: Ref<Scheduler>) {
     scheduler.pointee.activeSince = UInt64(Clock.osMonotonic())
     var idleRounds = 0
     while !Schedulers.isStopping {
+        if Blocking.isRequested { Blocking.park() }
         fireTimers(scheduler)
         if let process = Schedulers.findWork(scheduler) {
             idleRounds = 0

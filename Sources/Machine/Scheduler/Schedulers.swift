@@ -132,7 +132,7 @@ public enum Schedulers {
     static func sleep(_ scheduler: Ref<Scheduler>) {
         _ = vm_fetch_or32(&scheduler.pointee.sleeping, 1)
         _ = vm_fetch_add32(&sleepers, 1)
-        if !hasWork, !isStopping {
+        if !hasWork, !isStopping, !Blocking.isRequested {
             let next = scheduler.timers.nextTick
             var limit: Int64 = -1
             if next != UInt64.max {

@@ -92,6 +92,22 @@ enum ReferenceTimers {
         buckets(wheel)[index] = timer
     }
 
+    /// Calls `body` with every timer that is set. The body must not touch timers.
+    static func forEach(_ body: (Ref<ReferenceTimer>) -> Void) {
+        for index in 0..<Schedulers.count {
+            let wheel = Schedulers.at(index).timers
+            vm_lock(&wheel.pointee.lock)
+            for bucket in 0..<Int(wheel.pointee.bucketCount) {
+                var next = buckets(wheel)[bucket]
+                while let timer = next {
+                    body(timer)
+                    next = timer.pointee.nextInBucket
+                }
+            }
+            vm_unlock(&wheel.pointee.lock)
+        }
+    }
+
     private static func grow(_ wheel: Ref<TimerWheel>) {
         let oldCount = Int(wheel.pointee.bucketCount)
         let old = wheel.pointee.buckets
