@@ -11,9 +11,8 @@ enum BreakMenu {
 
     static func run() {
         guard Blocking.block(from: nil) else { return }
-        let isRaw = vm_load_acquire32(&DumpHooks.terminalIsRaw) != 0
-        if isRaw { TerminalDriver.restoreMode() }
-        let output = DumpOutput(descriptor: 1, addsReturns: isRaw)
+        TerminalDriver.restoreMode()
+        let output = DumpOutput(descriptor: 1, addsReturns: true)
         output.line()
         writeMenu(output)
         loop: while true {
@@ -26,7 +25,7 @@ enum BreakMenu {
             }
         }
         output.flush()
-        if isRaw { TerminalDriver.continued() }
+        TerminalDriver.continued()
         Blocking.unblock()
     }
 

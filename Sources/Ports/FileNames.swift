@@ -25,6 +25,17 @@ public enum FileNames {
         guard let codeset = nl_langinfo(Int32(CODESET)) else { return }
         isUTF8 = strcmp(codeset, "UTF-8") == 0 || strcmp(codeset, "utf8") == 0
     }
+
+    /// The letters behind +f: `nl` Latin-1, `nu` UTF-8, `na` by the locale; then w, i or e for what invalid names do.
+    public static func choose(_ letters: String) {
+        if letters.hasPrefix("nl") { isUTF8 = false }
+        if letters.hasPrefix("nu") { isUTF8 = true }
+        switch letters.dropFirst(2) {
+        case "i": onInvalid = .ignore
+        case "e": onInvalid = .error
+        default: break
+        }
+    }
 }
 
 // MARK: - Text to bytes

@@ -164,21 +164,14 @@ final class Port {
 }
 
 /// Bytes that went through ports since the start, for statistics(io).
-public enum PortStatistics {
-    /// Atomic.
-    nonisolated(unsafe) private static var input: UInt64 = 0
-    /// Atomic.
-    nonisolated(unsafe) private static var output: UInt64 = 0
-
-    static func count(input bytes: Int) { _ = vm_fetch_add(&input, UInt64(bytes)) }
-    static func count(output bytes: Int) { _ = vm_fetch_add(&output, UInt64(bytes)) }
-
-    public static var total: (input: UInt64, output: UInt64) { (vm_load_relaxed(&input), vm_load_relaxed(&output)) }
+enum PortStatistics {
+    static func count(input bytes: Int) { _ = vm_fetch_add(&ioCounters.input, UInt64(bytes)) }
+    static func count(output bytes: Int) { _ = vm_fetch_add(&ioCounters.output, UInt64(bytes)) }
 }
 
 /// All ports by number.
 public enum PortTable {
-    public static let limit = 65536
+    public static var limit: Int { systemFacts.maxPorts }
 
     /// Guards the rest.
     nonisolated(unsafe) private static var lock = Lock()

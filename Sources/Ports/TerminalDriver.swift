@@ -75,7 +75,6 @@ final class TerminalDriver: DescriptorDriver {
             return false
         }
         active = driver
-        _ = vm_fetch_or32(&DumpHooks.terminalIsRaw, flags[0x63] == false ? 1 : 0)
         OSSignals.watchTerminal(true)
         return true
     }
@@ -113,7 +112,6 @@ final class TerminalDriver: DescriptorDriver {
         guard TerminalDriver.active === self else { return }
         tcsetattr(0, TCSANOW, &TerminalDriver.saved)
         TerminalDriver.active = nil
-        _ = vm_fetch_and32(&DumpHooks.terminalIsRaw, 0)
         OSSignals.watchTerminal(false)
     }
 

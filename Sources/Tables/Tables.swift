@@ -13,6 +13,13 @@ public let tablesTable: [Bif] =
 public func bootTables() {
     ExitHooks.tables = { tablesOwnerExit($0) }
     DumpHooks.tables = { writeTables($0, $1) }
+    SystemInfoHooks.tables = { _, key in
+        switch key {
+        case AtomTable.intern("ets_limit"): .small(8192)
+        case AtomTable.intern("ets_count"): .small(TableRegistry.count)
+        default: .none
+        }
+    }
     DumpHooks.tableBytes = { allTableBytes() }
 }
 

@@ -5,8 +5,9 @@ import Glibc
 
 /// What a command line comes to.
 struct LaunchPlan {
-    /// `+` flags, each as its letters (without the sign) and value.
-    var emulator: [(flag: String, value: String?)] = []
+    var emulator: [EmulatorFlag] = []
+    /// The same as words, for -emu_args.
+    var emulatorWords: [String] = []
     /// Everything for the init process, as the emulator would pass it.
     var initArguments: [String] = []
     var options = VMOptions()
@@ -14,6 +15,10 @@ struct LaunchPlan {
     var environment: [(String, String)] = []
     /// Print the version and stop.
     var printsVersion = false
+    /// Print the arguments: all in one line, or each in its own and stop.
+    var printsArguments = false
+    var stopsAfterArguments = false
+    var printsName = false
 }
 
 /// Enigma's own long options.
@@ -23,12 +28,6 @@ struct VMOptions {
 }
 
 struct UsageError: Error { let text: String }
-
-/// Emulator flags whose value may be the next word.
-private let flagsWithValue: Set<String> = [
-    "a", "A", "C", "e", "i", "n", "P", "Q", "t", "T", "R", "W", "K", "S", "SP", "SDcpu", "SDPcpu", "SDio", "c",
-]
-private let prefixesWithValue: [Character] = ["h", "M", "r", "p", "z", "s", "I"]
 
 struct CommandLineReader {
     private var words: [String]
@@ -43,7 +42,10 @@ struct CommandLineReader {
         self.binaries = binaries
         self.program = program
         let major = Self.variable("ERL_OTP25_FLAGS") + Self.variable("ERL_AFLAGS")
-        words = major + arguments + ["--"] + Self.variable("ERL_FLAGS") + Self.variable("ERL_ZFLAGS")
+        // What follows -extra stays last, whatever the environment adds.
+        let extra = arguments.firstIndex(of: "-extra") ?? arguments.endIndex
+        let minor = Self.variable("ERL_FLAGS") + Self.variable("ERL_ZFLAGS")
+        words = major + arguments[..<extra] + (minor.isEmpty ? [] : ["--"] + minor) + arguments[extra...]
     }
 
     /// The blank-separated words of an environment variable; quotes as in an -args_file.
@@ -65,7 +67,7 @@ struct CommandLineReader {
     }
 
     private func next(_ index: Int) throws(UsageError) -> String {
-        guard index + 1 < words.count else { throw UsageError(text: "Missing argument for \(words[index])") }
+        guard index + 1 < words.count else { throw UsageError(text: "Missing argument(s) for '\(words[index])'.") }
         return words[index + 1]
     }
 
@@ -76,18 +78,17 @@ struct CommandLineReader {
         if word.hasPrefix("+"), word.count > 1 { return try readEmulatorFlag(index) }
         switch word {
         case "-extra":
-            user += words[index...].filter { $0 != "--" || true }
-            if user.last == "--", words.count > 0 { user.removeLast() }
+            user += words[index...]
             return words.count
         case "-args_file":
             let path = try next(index)
             guard let text = readFile(path) else {
-                throw UsageError(text: "Couldn't open arguments file: \(path)")
+                throw UsageError(text: "Failed to open arguments file \"\(path)\"")
             }
             words.replaceSubrange(index...(index + 1), with: splitWords(text))
             return index
         case "-env":
-            guard index + 2 < words.count else { throw UsageError(text: "Missing argument for -env") }
+            guard index + 2 < words.count else { throw UsageError(text: "Missing argument(s) for '-env'.") }
             plan.environment.append((words[index + 1], words[index + 2]))
             return index + 3
         case "-detached":
@@ -98,7 +99,13 @@ struct CommandLineReader {
         case "-emu_type", "-emu_flavor", "-epmd", "-start_epmd":
             _ = try next(index)
             return index + 2
-        case "-no_epmd", "-smp", "-keep_window", "-nohup": break
+        case "-no_epmd", "-keep_window", "-nohup": break
+        case "-smp", "-smpauto", "-smpenable", "-smpdisable":
+            let isMode = index + 1 < words.count && ["auto", "enable", "disable"].contains(words[index + 1])
+            return index + (isMode ? 2 : 1)
+        case "-emu_args": plan.printsArguments = true
+        case "-emu_args_exit": plan.stopsAfterArguments = true
+        case "-emu_name_exit": plan.printsName = true
         case "-boot", "-config", "-mode":
             user += [word, try next(index)]
             return index + 2
@@ -119,31 +126,12 @@ struct CommandLineReader {
     }
 
     private mutating func readEmulatorFlag(_ index: Int) throws(UsageError) -> Int {
-        let flag = String(words[index].dropFirst())
-        guard let letter = flag.first else { return index + 1 }
-        if letter == "V" {
-            plan.printsVersion = true
-            return index + 1
-        }
-        if flagsWithValue.contains(flag) || flag.count <= 5 && prefixesWithValue.contains(letter) && needsValue(flag) {
-            plan.emulator.append((flag, try next(index)))
-            return index + 2
-        }
-        guard "aABcCdeFfhiIJKlLMnpPQRrsStTvWxzD".contains(letter) else {
-            throw UsageError(text: "\(flag): unknown flag")
-        }
-        plan.emulator.append((flag, nil))
-        return index + 1
-    }
-
-    /// Flags such as +hms and +sbwt take the next word; +sbtu has its value glued on.
-    private func needsValue(_ flag: String) -> Bool {
-        let complete: Set<String> = [
-            "hms", "hmbs", "hmax", "hmaxk", "hmaxel", "hpds", "hmqd", "rg", "zdbbl", "zdntgc", "zebwt", "sbt", "sbwt",
-            "sbwtdcpu", "sbwtdio", "scl", "sct", "secio", "sfwi", "spp", "srct", "sss", "sssdcpu", "sssdio", "stbt",
-            "sub", "swct", "sws", "swt", "swtdcpu", "swtdio", "IOp", "IOt", "IOPp", "IOPt", "IOs", "pc",
-        ]
-        return complete.contains(flag)
+        let following = index + 1 < words.count ? words[index + 1] : nil
+        let (flag, usesNext) = try EmulatorFlag.read(String(words[index].dropFirst()), next: following)
+        plan.emulatorWords.append("-" + words[index].dropFirst())
+        if usesNext, let following { plan.emulatorWords.append(following) }
+        if flag.name == "V" { plan.printsVersion = true } else { plan.emulator.append(flag) }
+        return index + (usesNext ? 2 : 1)
     }
 }
 

@@ -22,26 +22,43 @@ func locateOTP() -> String? {
 /// Runs the VM; returns only by throwing.
 func boot(_ plan: LaunchPlan, root: String) throws(UsageError) {
     if plan.printsVersion {
-        complain("Erlang (SMP,ASYNC_THREADS) (BEAM) emulator version 13.1.5")
+        complain("Erlang (SMP,ASYNC_THREADS) (BEAM) emulator version 13.1.5\r")
         exit(0)
     }
+    printArguments(plan)
     if plan.isDetached { detach() }
     for (name, value) in plan.environment { setenv(name, value, 1) }
     exportEnvironment(root)
-    let settings = try Settings(plan.emulator)
+    FileNames.takeEncodingFromLocale()
+    systemFacts.emulatorArguments = [CommandLine.arguments[0]] + plan.emulatorWords + ["--"] + plan.initArguments
     stressCollection = plan.options.stressesCollector
     bootMachine(bifsTable + tablesTable + portsTable)
     bootTables()
     connectPersistentTerms()
+    let settings = try Settings(plan.emulator)
     bootProcesses(
-        schedulers: settings.schedulers, dirtyCPU: settings.schedulers, dirtyIO: settings.dirtyIO,
+        schedulers: settings.schedulers, dirtyCPU: settings.dirtyCPU ?? settings.schedulers, dirtyIO: settings.dirtyIO,
         processLimit: settings.processLimit)
     if let problem = loadPreloaded(root: root) { throw UsageError(text: "enigma: \(problem)") }
-    FileNames.takeEncodingFromLocale()
     ExitHooks.flushPorts = { PortBoot.flushPorts() }
     startFirstProcesses(plan.initArguments, module: settings.bootModule)
     PortBoot.start(firstProcess: .localPid(0), breaks: settings.breaks)
     Schedulers.run()
+}
+
+/// -emu_args, -emu_args_exit and -emu_name_exit.
+private func printArguments(_ plan: LaunchPlan) {
+    let arguments = plan.emulatorWords + ["--"] + plan.initArguments
+    if plan.printsName {
+        print(CommandLine.arguments[0])
+        exit(0)
+    }
+    if plan.printsArguments { print("Executing: \(CommandLine.arguments[0]) \(arguments.joined(separator: " "))\n") }
+    if plan.stopsAfterArguments {
+        for argument in arguments { print(argument) }
+        exit(0)
+    }
+    fflush(nil)
 }
 
 /// What erlexec leaves in the environment for the programs a node starts.

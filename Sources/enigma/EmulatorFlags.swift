@@ -29,7 +29,7 @@ private let table: [String: (FlagValue, name: String)] = [
     "B": (.glued(["", "c", "d", "i"]), "break behavior"),
     "c": (boolean, "time correction value"),
     "C": (.oneOf(["no_time_warp", "single_time_warp", "multi_time_warp"]), "time warp mode"),
-    "d": (.none, ""), "dcg": (count, "number of counter groups"),
+    "d": (.none, ""),
     "D": (.none, ""), "e": (count, "number of ETS tables"),
     "f": (.glued(["nl", "nu", "na"].flatMap { [$0, $0 + "w", $0 + "i", $0 + "e"] }), "file name interpretation"),
     "hms": (count, "heap size"), "hmbs": (count, "min binary virtual heap size"), "hmax": (count, "max heap size"),
@@ -40,8 +40,8 @@ private let table: [String: (FlagValue, name: String)] = [
     "IOPp": (.number(0...100), "percentage of pollsets"), "IOPt": (.number(0...100), "percentage of poll threads"),
     "IOs": (boolean, "scheduler polling"),
     "JDdump": (boolean, "JDdump flag"), "JPperf": (.oneOf(["true", "false", "map", "dump"]), "JPperf flag"),
-    "K": (boolean, "kernel-poll flag"), "l": (.none, ""), "L": (.none, ""),
-    "n": (.glued(["s", "a", "d"]), "signal behavior"),
+    "K": (boolean, "kernel-poll flag"), "L": (.none, ""),
+    "n": (.oneOf(["s", "a", "d"]), "signal behavior"),
     "pc": (.oneOf(["latin1", "unicode"]), "printable characters"),
     "P": (.numberOr("legacy", 1024...134_217_727), "number of processes"),
     "Q": (.numberOr("legacy", 1024...134_217_727), "number of ports"),
@@ -66,7 +66,7 @@ private let table: [String: (FlagValue, name: String)] = [
     "W": (.oneOf(["i", "w", "e"]), "error logger warnings mapping"),
     "zdbbl": (.number(1...2_097_151), "distribution buffer busy limit"),
     "zdntgc": (.numberOr("infinity", 0...100_000_000), "delayed node table gc"),
-    "zebwt": (boolean, "ebwt value"), "zosrl": (.number(1...134_217_727), "outstanding requests limit"),
+    "zosrl": (.number(1...134_217_727), "outstanding requests limit"),
 ]
 
 struct EmulatorFlag {

@@ -33,6 +33,11 @@ func net_kernel_dflag_unicode_io_1(_ process: Ref<Process>, _ arguments: Argumen
     arguments[0].isPid ? Atoms.true : process.badarg()
 }
 
-func io_printable_range_0(_ process: Ref<Process>, _ arguments: Arguments) -> Term { Atoms.latin1 }
+/// +pc unicode. Set before the first process runs; constant afterwards.
+nonisolated(unsafe) public var printsUnicode = false
+
+func io_printable_range_0(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    printsUnicode ? Atoms.unicode : Atoms.latin1
+}
 
 func error_logger_warning_map_0(_ process: Ref<Process>, _ arguments: Arguments) -> Term { Atoms.warning }

@@ -46,8 +46,8 @@ typedef struct Scheduler {
     uint64_t nextUnique;     // counter of unique_integer
     uint64_t reductions;     // run by this thread; relaxed reads by others
     uint64_t switches;
-    uint64_t activeSince;    // ns, while it does not sleep
-    uint64_t activeTime;     // ns
+    uint64_t activeSince;    // ns, 0 while it sleeps; relaxed reads by others
+    uint64_t activeTime;     // ns; relaxed reads by others
     uint64_t padding[8];
 } Scheduler;
 

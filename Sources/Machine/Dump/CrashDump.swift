@@ -11,29 +11,30 @@ public enum CrashDump {
     /// Ends the VM with status 1. `caller`: the process whose thread this is.
     public static func exit(_ slogan: String, caller: Ref<Process>?) -> Never {
         if !Blocking.block(from: caller?.pointee.scheduler) { Blocking.waitForEnd() }
-        let isRaw = vm_load_acquire32(&DumpHooks.terminalIsRaw) != 0
-        let console = DumpOutput(descriptor: 2, addsReturns: isRaw)
+        let console = DumpOutput(descriptor: 2, addsReturns: true)
         console.line(slogan)
         console.flush()
-        write(slogan, caller: caller, console)
+        write(slogan, caller: caller, introduction: "\n", console)
         DumpHooks.restoreTerminal?()
         Glibc.exit(1)
     }
 
     /// The dump of the break menu's `A`. The schedulers stand still.
     public static func writeOnRequest(_ console: DumpOutput) {
-        console.line("Crash dump requested by user")
-        write("Crash dump requested by user", caller: nil, console)
+        write(
+            "Crash dump requested by user", caller: nil, introduction: "Crash dump requested by user\n", console)
     }
 
     private static func number(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
 
-    private static func write(_ slogan: String, caller: Ref<Process>?, _ console: DumpOutput) {
+    private static func write(
+        _ slogan: String, caller: Ref<Process>?, introduction: String, _ console: DumpOutput
+    ) {
         let seconds = number("ERL_CRASH_DUMP_SECONDS") ?? -1
         let limit = number("ERL_CRASH_DUMP_BYTES") ?? .max
         guard seconds != 0, limit != 0 else { return }
         let path = getenv("ERL_CRASH_DUMP").map { String(cString: $0) } ?? "erl_crash.dump"
-        console.put("\nCrash dump is being written to: \(path)...")
+        console.put("\(introduction)Crash dump is being written to: \(path)...")
         console.flush()
         // The default of SIGALRM ends a dump that takes too long.
         if seconds > 0 { alarm(UInt32(clamping: seconds)) }

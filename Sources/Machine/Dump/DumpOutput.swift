@@ -5,11 +5,12 @@ import Glibc
 import Terms
 
 public final class DumpOutput {
+    /// Negative: everything stays in the buffer.
     private let descriptor: Int32
     private var buffer = ByteBuffer()
     /// Bytes that may still be written.
     private var left: Int
-    /// A terminal in raw mode wants a carriage return in front of every newline.
+    /// The VM's own messages have a carriage return in front of every newline.
     private let addsReturns: Bool
     /// The limit was reached: nothing is written any more.
     public private(set) var isFull = false
@@ -23,7 +24,7 @@ public final class DumpOutput {
     public func put(_ text: String) {
         guard !isFull else { return }
         buffer.append(text: addsReturns ? withReturns(text) : text)
-        if buffer.count >= 1 << 16 { flush() }
+        if buffer.count >= 1 << 16, descriptor >= 0 { flush() }
     }
 
     private func withReturns(_ text: String) -> String {
@@ -53,6 +54,9 @@ public final class DumpOutput {
             done += max(written, 0)
         }
     }
+
+    /// What was put, as a binary. For an output without descriptor.
+    func binary(_ heap: Ref<Heap>) -> Term { heap.makeBinary(buffer.bytes) }
 
     /// Writes past every limit.
     static func append(_ text: String, to descriptor: Int32) {

@@ -14,8 +14,6 @@ public enum DumpHooks {
     nonisolated(unsafe) public static var persistentTerms: (@convention(thin) (_ body: (Term, Term) -> Void) -> Void)? = nil
     /// Bytes that tables take.
     nonisolated(unsafe) public static var tableBytes: (@convention(thin) () -> Int)? = nil
-    /// A terminal in raw mode is open: newlines need a carriage return. Atomic.
-    nonisolated(unsafe) public static var terminalIsRaw: UInt32 = 0
     /// Brings the terminal back to how it was found.
     nonisolated(unsafe) public static var restoreTerminal: (@convention(thin) () -> Void)? = nil
 }
@@ -150,6 +148,13 @@ public enum DumpSystem {
     }
 
     // MARK: - The break menu's lists
+
+    /// The text that `write` writes, as a binary.
+    static func binary(_ heap: Ref<Heap>, _ write: (DumpOutput) -> Void) -> Term {
+        let output = DumpOutput(descriptor: -1)
+        write(output)
+        return output.binary(heap)
+    }
 
     public static func writeInfo(_ output: DumpOutput) {
         writeMemory(caller: nil, output)

@@ -33,6 +33,11 @@ public enum ProcessDefaults {
     nonisolated(unsafe) public static var maxHeapFlags = ProcessFlags.killOnHeapLimit | ProcessFlags.reportHeapLimit
     nonisolated(unsafe) public static var fullSweepAfter = 65_535
     nonisolated(unsafe) public static var offHeapMessages = false
+
+    public static func setMinimumHeap(_ words: Int) { minHeapWords = HeapSizes.fitting(max(words, HeapSizes.minimum)) }
+    public static func setMinimumBinaries(_ words: Int) {
+        minBinaryWords = words <= 46_422 ? 46_422 : HeapSizes.fitting(words)
+    }
 }
 
 /// What spawning answers.

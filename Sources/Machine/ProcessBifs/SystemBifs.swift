@@ -67,7 +67,8 @@ func erlang_statistics_1(_ process: Ref<Process>, _ arguments: Arguments) -> Ter
         let tasks = activeTasks().map { Term.small($0) }
         return heap.list(arguments[0] == Atoms.active_tasks ? tasks + [.small(0)] : tasks + [.small(0), .small(0)])
     case Atoms.total_active_tasks, Atoms.total_active_tasks_all: return .small(activeTasks().reduce(0, +))
-    case Atoms.scheduler_wall_time, Atoms.scheduler_wall_time_all: return Atoms.undefined
+    case Atoms.scheduler_wall_time: return WallTime.list(heap, withIO: false)
+    case Atoms.scheduler_wall_time_all: return WallTime.list(heap, withIO: true)
     default: return process.badarg()
     }
 }
@@ -108,11 +109,14 @@ func erlang_system_flag_2(_ process: Ref<Process>, _ arguments: Arguments) -> Te
         return isKnown ? Atoms.enabled : process.badarg()
     case Atoms.scheduler_wall_time:
         guard value == Atoms.true || value == Atoms.false else { return process.badarg() }
-        return Atoms.false
+        return WallTime.turn(on: value == Atoms.true) ? Atoms.true : Atoms.false
     case Atoms.time_offset: return value == Atoms.finalize ? Atoms.final : process.badarg()
     case Atoms.system_logger:
         guard value.isLocalPid || value == Atoms.undefined || value == Atoms.logger else { return process.badarg() }
         return Term(raw: vm_exchange(&systemLogger, value.raw))
+    case Atoms.sequential_tracer: return value == Atoms.false ? Atoms.false : process.badarg()
+    case AtomTable.intern("reset_seq_trace"): return value == Atoms.true ? Atoms.true : process.badarg()
+    case Atoms.scheduler_bind_type: return value == Atoms.unbound ? Atoms.unbound : process.badarg()
     default: break
     }
     guard value.isSmall, value.smallValue >= 0 else { return process.badarg() }
@@ -121,6 +125,12 @@ func erlang_system_flag_2(_ process: Ref<Process>, _ arguments: Arguments) -> Te
     case Atoms.backtrace_depth:
         let old = vm_exchange(&backtraceDepth, UInt64(min(number, 1024)))
         return .small(Int(old))
+    case Atoms.trace_control_word:
+        guard number <= UInt32.max else { return process.badarg() }
+        return .small(Int(vm_exchange(&traceControlWord, UInt64(number))))
+    case Atoms.outstanding_system_requests_limit:
+        guard number >= 1, number <= 134_217_727 else { return process.badarg() }
+        return .small(Int(vm_exchange(&outstandingRequestsLimit, UInt64(number))))
     case Atoms.fullsweep_after: return swap(&ProcessDefaults.fullSweepAfter, number)
     case Atoms.min_heap_size:
         return swap(&ProcessDefaults.minHeapWords, HeapSizes.fitting(max(number, HeapSizes.minimum)))
@@ -133,6 +143,11 @@ func erlang_system_flag_2(_ process: Ref<Process>, _ arguments: Arguments) -> Te
     default: return process.badarg()
     }
 }
+
+/// What match specifications see as get_tcw. Atomic.
+nonisolated(unsafe) public var traceControlWord: UInt64 = 0
+/// Atomic.
+nonisolated(unsafe) public var outstandingRequestsLimit: UInt64 = 4
 
 private func swap(_ field: inout Int, _ value: Int) -> Term {
     let old = field
@@ -256,12 +271,13 @@ func erlang_halt_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     var rest = arguments[1]
     while rest.isCons {
         let option = rest.head
-        guard option.isTuple(2), option.element(0) == Atoms.flush else { return process.badarg() }
-        guard option.element(1) == Atoms.true || option.element(1) == Atoms.false else { return process.badarg() }
+        guard option.isTuple(2), option.element(0) == Atoms.flush,
+            option.element(1) == Atoms.true || option.element(1) == Atoms.false
+        else { return process.raise(Atoms.badarg, cause: Atoms.badopt) }
         flush = option.element(1) == Atoms.true
         rest = rest.tail
     }
-    guard rest.isNil else { return process.badarg() }
+    guard rest.isNil else { return process.raise(Atoms.badarg, cause: Atoms.badopt) }
     let status = arguments[0]
     if status == Atoms.abort {
         DumpHooks.restoreTerminal?()

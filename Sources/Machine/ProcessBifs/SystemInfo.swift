@@ -10,7 +10,15 @@ public struct SystemFacts: Sendable {
     public var emulatorArguments: [String] = []
     public var releaseName = "25"
     public var version = "13.1.5"
-    public var hasMaxPorts = 65_536
+    public var maxPorts = 65_536
+    public var asyncThreads = 1
+    public var correctsTime = true
+    public var warpMode = "no_time_warp"
+    public var portParallelism = false
+    public var busyLimit = 1_048_576
+    public var timingLevel: Int?
+    public var compatibleRelease = 25
+    public var ignoresBreak = false
     public init() {}
 }
 nonisolated(unsafe) public var systemFacts = SystemFacts()
@@ -51,19 +59,19 @@ private func number(_ heap: Ref<Heap>, _ key: Term) -> Term {
     case Atoms.atom_count: value = AtomTable.atomCount
     case Atoms.atom_limit: value = AtomTable.limit
     case Atoms.port_count: value = PortHooks.count?() ?? 0
-    case Atoms.port_limit: value = PortHooks.limit?() ?? systemFacts.hasMaxPorts
+    case Atoms.port_limit: value = systemFacts.maxPorts
     case Atoms.logical_processors: value = processors().all
     case Atoms.logical_processors_online, Atoms.logical_processors_available: value = processors().online
     case Atoms.wordsize: value = 8
-    case Atoms.compat_rel: value = 25
+    case Atoms.compat_rel: value = systemFacts.compatibleRelease
     case Atoms.creation: value = Int(Nodes.local.pointee.creation)
     case Atoms.context_reductions: value = Int(sliceLength)
     case Atoms.start_time: return heap.integer(Int(Clock.start))
     case Atoms.end_time: return heap.integer(8_646_911_283_000_000_000)
-    case Atoms.thread_pool_size: value = 1
-    case Atoms.dist_buf_busy_limit: value = 1_048_576
-    case Atoms.trace_control_word: value = 0
-    case Atoms.outstanding_system_requests_limit: value = 4
+    case Atoms.thread_pool_size: value = systemFacts.asyncThreads
+    case Atoms.dist_buf_busy_limit: value = systemFacts.busyLimit
+    case Atoms.trace_control_word: value = Int(vm_load_relaxed(&traceControlWord))
+    case Atoms.outstanding_system_requests_limit: value = Int(vm_load_relaxed(&outstandingRequestsLimit))
     case Atoms.delayed_node_table_gc: value = 60
     default: return .none
     }
@@ -83,18 +91,21 @@ private func constant(_ heap: Ref<Heap>, _ key: Term) -> Term {
     case Atoms.emu_flavor: AtomTable.intern("emu")
     case Atoms.heap_type: Atoms.private
     case Atoms.message_queue_data: ProcessDefaults.offHeapMessages ? Atoms.off_heap : Atoms.on_heap
-    case Atoms.smp_support, Atoms.threads, Atoms.kernel_poll, Atoms.time_correction, Atoms.eager_check_io: Atoms.true
-    case Atoms.debug_compiled, Atoms.lock_checking, Atoms.dynamic_trace_probes, Atoms.port_parallelism,
-        Atoms.ets_realloc_moves, Atoms.ets_always_compress, Atoms.break_ignored:
+    case Atoms.smp_support, Atoms.threads, Atoms.kernel_poll, Atoms.eager_check_io: Atoms.true
+    case Atoms.time_correction: systemFacts.correctsTime ? Atoms.true : Atoms.false
+    case Atoms.port_parallelism: systemFacts.portParallelism ? Atoms.true : Atoms.false
+    case Atoms.break_ignored: systemFacts.ignoresBreak ? Atoms.true : Atoms.false
+    case Atoms.debug_compiled, Atoms.lock_checking, Atoms.dynamic_trace_probes, Atoms.ets_realloc_moves,
+        Atoms.ets_always_compress:
         Atoms.false
     case Atoms.beam_jump_table: Atoms.true
     case Atoms.dynamic_trace: Atoms.none
-    case Atoms.modified_timing_level: Atoms.undefined
+    case Atoms.modified_timing_level: systemFacts.timingLevel.map { Term.small($0) } ?? Atoms.undefined
     case Atoms.multi_scheduling: Atoms.enabled
     case Atoms.multi_scheduling_blockers, Atoms.normal_multi_scheduling_blockers, Atoms.dist_ctrl, Atoms.taints: .nil
     case Atoms.scheduler_bind_type: Atoms.unbound
     case Atoms.time_offset: Atoms.final
-    case Atoms.time_warp_mode: Atoms.no_time_warp
+    case Atoms.time_warp_mode: AtomTable.intern(systemFacts.warpMode)
     case Atoms.tolerant_timeofday: Atoms.enabled
     case Atoms.system_logger: Term(raw: vm_load_relaxed(&systemLogger))
     default: .none
@@ -107,17 +118,26 @@ func systemVersionText() -> String {
     let cpu = Schedulers.dirtyCPUCount
     return (
         "Erlang/OTP \(systemFacts.releaseName) [erts-\(systemFacts.version)] [source] [64-bit] [smp:\(count):\(count)] "
-            + "[ds:\(cpu):\(cpu):\(Schedulers.dirtyIOCount)] [async-threads:1]\n")
+            + "[ds:\(cpu):\(cpu):\(Schedulers.dirtyIOCount)] [async-threads:\(systemFacts.asyncThreads)]\n")
 }
 
 private func composite(_ heap: Ref<Heap>, _ key: Term) -> Term {
     if key.isTuple(2), key.element(0) == Atoms.wordsize {
         return key.element(1) == Atoms.internal || key.element(1) == Atoms.external ? .small(8) : .none
     }
+    if key.isTuple(2) { return keyed(heap, key.element(0), key.element(1)) }
     switch key {
     case AtomTable.intern("os_type"): return heap.tuple(Atoms.unix, Atoms.linux)
     case AtomTable.intern("os_version"): return kernelVersion(heap)
-    case AtomTable.intern("cpu_topology"): return Atoms.undefined
+    case AtomTable.intern("cpu_topology"): return cpuTopology(heap)
+    case AtomTable.intern("update_cpu_info"): return AtomTable.intern("unchanged")
+    case AtomTable.intern("c_compiler_used"): return heap.tuple(Atoms.undefined, Atoms.undefined)
+    case AtomTable.intern("allocator"): return allocators(heap)
+    case AtomTable.intern("alloc_util_allocators"): return .nil
+    case AtomTable.intern("dist"): return DumpSystem.binary(heap) { DumpSystem.writeDistribution($0) }
+    case AtomTable.intern("info"): return DumpSystem.binary(heap) { DumpSystem.writeInfo($0) }
+    case AtomTable.intern("loaded"): return DumpSystem.binary(heap) { DumpSystem.writeLoaded($0) }
+    case AtomTable.intern("snifs"): return nativeFunctions(heap)
     case Atoms.fullsweep_after: return heap.tuple(key, .small(ProcessDefaults.fullSweepAfter))
     case Atoms.min_heap_size: return heap.tuple(key, .small(ProcessDefaults.minHeapWords))
     case Atoms.min_bin_vheap_size: return heap.tuple(key, .small(ProcessDefaults.minBinaryWords))

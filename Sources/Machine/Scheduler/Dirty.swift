@@ -56,7 +56,9 @@ enum Dirty {
 func dirtyMain(_ scheduler: Ref<Scheduler>) {
     while let process = Dirty.next(scheduler.pointee.isDirty) {
         process.pointee.scheduler = scheduler
+        vm_store_relaxed(&scheduler.pointee.activeSince, UInt64(Clock.osMonotonic()))
         runDirty(process)
+        scheduler.addActive(until: UInt64(Clock.osMonotonic()))
         process.pointee.dirtyKind = 0
         // An exception stays in the process: entering Erlang code raises it.
         if process.switchOut() { Schedulers.push(process, from: nil) }

@@ -140,7 +140,7 @@ public enum Schedulers {
             }
             if limit != 0 {
                 let before = UInt64(Clock.osMonotonic())
-                scheduler.pointee.activeTime &+= before &- scheduler.pointee.activeSince
+                scheduler.addActive(until: before)
                 vm_futex_wait(&scheduler.pointee.sleeping, 1, limit)
                 vm_store_relaxed(&scheduler.pointee.activeSince, UInt64(Clock.osMonotonic()))
             }
@@ -164,6 +164,13 @@ public enum Schedulers {
 }
 
 extension UnsafeMutablePointer where Pointee == Scheduler {
+    /// The thread stops working: what it did is added up. Only it writes the two fields; others read them.
+    func addActive(until now: UInt64) {
+        let worked = now &- pointee.activeSince
+        vm_store_relaxed(&pointee.activeSince, 0)
+        vm_store_relaxed(&pointee.activeTime, pointee.activeTime &+ worked)
+    }
+
     @inline(__always) var queue: Ref<RunQueue> {
         UnsafeMutableRawPointer(self).assumingMemoryBound(to: RunQueue.self)
     }
