@@ -19,6 +19,9 @@ MODES = {
     "S1": ["+S", "1"],
     "S2": ["+S", "2"],
     "gc-stress": ["--gc-stress", "+S", "1"],
+    "no-jit": ["--no-jit"],
+    "jit-early": ["--jit-threshold", "20"],
+    "jit-early-stress": ["--jit-threshold", "20", "--gc-stress", "+S", "1"],
 }
 LIMIT = {"gc-stress": 600}
 
