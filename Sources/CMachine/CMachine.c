@@ -28,6 +28,20 @@ void vm_lock_slow(Lock *lock) {
 
 void vm_unlock_slow(Lock *lock) { vm_futex_wake(&lock->state, 1); }
 
+__typeof__(vm_memory_counts[0][0]) vm_memory_counts[memoryKindCount][memoryStripes];
+
+int64_t vm_counted_memory(long kind) {
+    int64_t sum = 0;
+    for (int i = 0; i < memoryStripes; i++) sum += __atomic_load_n(&vm_memory_counts[kind][i].bytes, __ATOMIC_RELAXED);
+    return sum;
+}
+
+void vm_allocated_memory(size_t *used, size_t *held) {
+    struct mallinfo2 info = mallinfo2();
+    *used = info.uordblks + info.hblkhd;
+    *held = info.arena + info.hblkhd;
+}
+
 void vm_tune_allocator(void) {
     mallopt(M_MMAP_THRESHOLD, 256 << 20);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);

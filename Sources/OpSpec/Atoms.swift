@@ -64,6 +64,7 @@ public let atomList = """
     atom_limit
     atom_to_binary
     atom_to_list
+    atom_used
     atomics
     atomics_new
     atoms
@@ -162,6 +163,7 @@ public let atomList = """
     closed
     closure
     cmp_term
+    code
     command
     compact
     compare_exchange
@@ -892,6 +894,7 @@ public let atomList = """
     process_info
     process_limit
     processes
+    processes_used
     protected
     protection
     pubkey_algorithms

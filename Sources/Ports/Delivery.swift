@@ -15,10 +15,5 @@ func deliver(from sender: Term = .none, to pid: Term, _ build: (Ref<Heap>) -> Te
 /// Gives back what a heap without an owner holds.
 func discard(_ heap: Heap) {
     releaseOffHeap(heap.offHeap)
-    var fragment = heap.fragments
-    while let current = fragment {
-        fragment = current.pointee.next
-        releaseOffHeap(current.pointee.offHeap)
-        free(current)
-    }
+    freeFragments(heap.fragments)
 }

@@ -79,11 +79,7 @@ struct MatchProgram {
 extension UnsafeMutablePointer where Pointee == MatchProgram {
     func free() {
         releaseOffHeap(pointee.offHeap)
-        var current = pointee.fragments
-        while let fragment = current {
-            current = fragment.pointee.next
-            Glibc.free(fragment)
-        }
+        freeFragmentMemory(pointee.fragments)
         Glibc.free(pointee.code)
         deallocate()
     }

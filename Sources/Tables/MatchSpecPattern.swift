@@ -111,11 +111,7 @@ struct MatchCompiler {
 
     private mutating func releaseAll() {
         releaseOffHeap(constants.offHeap)
-        var current = constants.fragments
-        while let fragment = current {
-            current = fragment.pointee.next
-            free(fragment)
-        }
+        freeFragmentMemory(constants.fragments)
         code.release()
     }
 

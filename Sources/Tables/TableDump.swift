@@ -13,7 +13,7 @@ func writeTables(_ output: DumpOutput, _ withObjects: Bool) {
             next = table.pointee.next
             writeTable(table, heap, output)
         }
-        freeFragments(heap)
+        freeScratch(heap)
     }
 }
 
@@ -36,7 +36,7 @@ private func writeTable(_ table: Ref<Table>, _ heap: Ref<Heap>, _ output: DumpOu
     output.line("Read Concurrency: \(item(Atoms.read_concurrency))")
 }
 
-/// Bytes of all tables.
+/// Bytes of all tables. Requires: the registry's lock, or that nothing runs any more.
 func allTableBytes() -> Int {
     var words = 0
     var next = TableRegistry.first

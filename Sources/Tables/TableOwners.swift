@@ -206,11 +206,7 @@ extension UnsafeMutablePointer where Pointee == Table {
         pointee.heirData = Atoms.undefined
         guard let first = pointee.heirFragments else { return }
         releaseOffHeap(first.pointee.offHeap)
-        var current: Ref<Fragment>? = first
-        while let fragment = current {
-            current = fragment.pointee.next
-            Glibc.free(fragment)
-        }
+        freeFragmentMemory(first)
         pointee.heirFragments = nil
     }
 

@@ -21,6 +21,11 @@ public func bootTables() {
         }
     }
     DumpHooks.tableBytes = { allTableBytes() }
+    tableMemory = {
+        vm_lock(&TableRegistry.lock)
+        defer { vm_unlock(&TableRegistry.lock) }
+        return allTableBytes()
+    }
 }
 
 /// The table whose reference has these number words, as a term: for references that come back from text or bytes.

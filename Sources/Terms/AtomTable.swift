@@ -49,6 +49,14 @@ public enum AtomTable {
         }
     }
 
+    /// Bytes taken by the entries, their texts, and the table.
+    public static var byteCount: Int {
+        let count = atomCount
+        var bytes = count * (MemoryLayout<AtomEntry>.stride + 8) + 8 * count
+        for index in 0..<count { bytes += Int(entries[index].unsafelyUnwrapped.pointee.count) }
+        return bytes
+    }
+
     public static var atomCount: Int { Int(vm_load_acquire(&count)) }
 
     /// The text of `atom`. Requires: isAtom.

@@ -21,6 +21,8 @@ public typealias Bytes = UnsafeMutablePointer<UInt8>
     public static let activeWriter: UInt64 = 2
     /// A match context points into the bytes: they must not move while the handle lives.
     public static let pinned: UInt64 = 4
+    /// A match context that survives the collection under way points into the bytes.
+    public static let seen: UInt64 = 8
 }
 
 /// Word 3 of a sub-binary.
@@ -54,14 +56,17 @@ extension UnsafeMutablePointer where Pointee == Binary {
 public func newBinary(capacity: Int) -> Ref<Binary> {
     guard let memory = malloc(MemoryLayout<Binary>.size &+ capacity) else { outOfMemory(capacity) }
     let binary = memory.assumingMemoryBound(to: Binary.self)
+    vm_count_memory(binaryMemory, memory, Int64(capacity))
     binary.initialize(to: Binary(references: 1, capacity: UInt64(capacity), flags: 0))
     return binary
 }
 
 /// Gives `binary` room for `capacity` bytes; it may move. Requires: one reference, and no pointer into it is kept.
 public func resizeBinary(_ binary: Ref<Binary>, capacity: Int) -> Ref<Binary> {
+    vm_count_memory(binaryMemory, binary, -Int64(binary.pointee.capacity))
     guard let memory = realloc(binary, MemoryLayout<Binary>.size &+ capacity) else { outOfMemory(capacity) }
     let moved = memory.assumingMemoryBound(to: Binary.self)
+    vm_count_memory(binaryMemory, memory, Int64(capacity))
     moved.pointee.capacity = UInt64(capacity)
     return moved
 }
@@ -70,6 +75,8 @@ public func resizeBinary(_ binary: Ref<Binary>, capacity: Int) -> Ref<Binary> {
     if binary.pointee.flags & UInt64(binaryIsMagic) != 0 {
         let magic = UnsafeMutableRawPointer(binary).assumingMemoryBound(to: MagicBinary.self)
         magic.pointee.destroy?(magic)
+    } else {
+        vm_count_memory(binaryMemory, binary, -Int64(binary.pointee.capacity))
     }
     free(binary)
 }

@@ -142,7 +142,36 @@ public func newFragment(capacity: Int) -> Ref<Fragment> {
     let fragment = memory.assumingMemoryBound(to: Fragment.self)
     fragment.initialize(to: Fragment())
     fragment.pointee.capacity = UInt64(capacity)
+    vm_count_memory(processMemory, memory, Int64(size))
     return fragment
+}
+
+/// Frees a chain of fragments whose objects own nothing, or are looked after by another list.
+public func freeFragmentMemory(_ first: Ref<Fragment>?) {
+    var next = first
+    while let fragment = next {
+        next = fragment.pointee.next
+        let size = MemoryLayout<Fragment>.size + Int(fragment.pointee.capacity) * 8
+        vm_count_memory(processMemory, fragment, -Int64(size))
+        free(fragment)
+    }
+}
+
+/// Frees a chain of fragments, each with what it owns.
+public func freeFragments(_ first: Ref<Fragment>?) {
+    var next = first
+    while let fragment = next {
+        next = fragment.pointee.next
+        releaseOffHeap(fragment.pointee.offHeap)
+    }
+    freeFragmentMemory(first)
+}
+
+/// Frees what a heap without a block holds. Requires: nothing points into it any more.
+public func freeScratch(_ heap: Ref<Heap>) {
+    releaseOffHeap(heap.pointee.offHeap)
+    freeFragments(heap.pointee.fragments)
+    heap.pointee = Heap()
 }
 
 /// Ends the VM: memory ran out.

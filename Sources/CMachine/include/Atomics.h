@@ -49,6 +49,16 @@ void vm_futex_wait(uint32_t *word, uint32_t expected, int64_t nanoseconds);
 /// Wakes up to `count` threads that sleep on `word`.
 void vm_futex_wake(uint32_t *word, int count);
 
+/// What erlang:memory/0 tells apart. Bytes are counted in stripes by address, so that threads rarely meet.
+enum { processMemory, binaryMemory, memoryKindCount, memoryStripes = 16 };
+extern struct { _Alignas(64) int64_t bytes; } vm_memory_counts[memoryKindCount][memoryStripes];  // atomic, relaxed
+static inline void vm_count_memory(long kind, const void *block, int64_t bytes) {
+    __atomic_fetch_add(&vm_memory_counts[kind][(uintptr_t)block >> 12 & (memoryStripes - 1)].bytes, bytes, __ATOMIC_RELAXED);
+}
+int64_t vm_counted_memory(long kind);
+/// Bytes taken from malloc, and what malloc holds of the system's memory for them.
+void vm_allocated_memory(size_t *used, size_t *held);
+
 /// Process blocks come and go: keeps their memory in the allocator instead of mapping it anew for each.
 void vm_tune_allocator(void);
 /// Starts a detached thread; 0 or an errno.

@@ -1,6 +1,5 @@
 #pragma once
 #include "Layout.h"
-#include "Native.h"
 #include "Atomics.h"
 #include "Schedule.h"
 #include "PortShims.h"

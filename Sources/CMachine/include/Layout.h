@@ -105,7 +105,7 @@ typedef struct Function {
     uint32_t labelCount;
     uint64_t *_Nullable code;  // threaded code once decoded
     uint64_t codeWords;
-    uint64_t calls;       // calls left until the JIT is asked; relaxed, may lose counts
+    uint64_t calls;       // profile: relaxed, may lose counts
 } Function;
 
 /// Body of a native function: gets the running process and its argument terms, returns a term, or 0 after it has
@@ -270,6 +270,6 @@ typedef struct Context {
     uint64_t stress;       // 1: collect at every heap test
 } Context;  // xRegisterCount terms follow, then floatRegisterCount doubles
 
-enum { xRegisterCount = 1024, floatRegisterCount = 1024, stackReserve = 8 };
+enum { xRegisterCount = 1024, floatRegisterCount = 1024, stackReserve = 4 };
 
 #pragma clang assume_nonnull end

@@ -60,7 +60,7 @@ func erts_literal_area_collector_release_area_switch_0(_ process: Ref<Process>, 
     // Processes are still ending: ask again in the next slice.
     process.pointee.sliceReductions = 0
     return process.trap(
-        to: Exports.findOrMake(Atoms.erts_literal_area_collector, AtomTable.intern("release_area_switch"), 0))
+        to: Exports.findOrMake(Atoms.erts_literal_area_collector, Atoms.release_area_switch, 0))
 }
 
 /// Asks a process to copy what it holds of the area being released. It answers `{copy_literals, {Area, How, Pid}, ok}`, or

@@ -137,7 +137,6 @@ public final class LoadedModule: @unchecked Sendable {
         function.pointee.codeEnd = UInt32(source.end)
         function.pointee.firstLabel = UInt32(source.firstLabel)
         function.pointee.labelCount = UInt32(source.labelCount)
-        function.pointee.calls = JITHooks.threshold
         function.pointee.stub.0 = handlerSlots.decodeFunction
         function.pointee.stub.1 = UInt64(UInt(bitPattern: function))
         // A native function of that name wins, also for calls within the module.
@@ -233,6 +232,16 @@ public final class LoadedModule: @unchecked Sendable {
             || arena.contains(address)
     }
 
+    /// The decoded function whose code an address lies in.
+    func function(at address: UInt) -> Ref<Function>? {
+        for index in 0..<functionCount {
+            let function = functions + index
+            guard let code = function.pointee.code else { continue }
+            if address &- UInt(bitPattern: code) < UInt(function.pointee.codeWords) * 8 { return function }
+        }
+        return nil
+    }
+
     /// The address lies in what stack traces name: the functions and their locations.
     func containsTraceData(_ address: UInt) -> Bool {
         address &- UInt(bitPattern: functions) < UInt(functionCount * MemoryLayout<Function>.stride)
@@ -274,7 +283,6 @@ public final class LoadedModule: @unchecked Sendable {
 
     /// Frees what only running code needs. Requires: no process runs it or will return to it.
     func freeCode() {
-        if arena.byteCount > 0 { JITHooks.release?(self) }
         takeLiterals()?.free()
         code.deallocate()
         strings.deallocate()
@@ -357,21 +365,12 @@ private struct PreparedLiterals {
             }
             return (tuple, nil)
         }
-        defer { freeScratch(scratch) }
+        // Its block is not its own.
+        defer { withUnsafeMutablePointer(to: &scratch) { freeScratch($0) } }
         if let failed = table.1 { throw LoadError(.badLiterals, at: failed) }
         let copy = copyToLiterals(table.0, offHeap: &offHeap)
         self.block = copy.block
         words = copy.words
         terms = Ref(OpaquePointer(copy.term.pointer + 1))
-    }
-}
-
-/// Frees the fragments of a heap that had no block.
-private func freeScratch(_ heap: Heap) {
-    releaseOffHeap(heap.offHeap)
-    var next = heap.fragments
-    while let fragment = next {
-        next = fragment.pointee.next
-        free(fragment)
     }
 }

@@ -76,6 +76,18 @@ public enum Modules {
         }
     }
 
+    /// The decoded function, of current or old code, that an address in threaded code belongs to.
+    static func function(at address: UInt) -> Ref<Function>? {
+        withExportsLocked {
+            for entry in table.values {
+                for module in [entry.current, entry.old, entry.pending] {
+                    if let module, module.containsCode(address) { return module.function(at: address) }
+                }
+            }
+            return nil
+        }
+    }
+
     // MARK: Loading
 
     enum FinishResult { case done, used, duplicated([Term]), notPurged([Term]), onLoad([Term]) }

@@ -83,7 +83,7 @@ struct Decoder: ~Copyable {
     private func integerLiteral(_ make: (Ref<Heap>) -> Term) -> Term {
         var scratch = Heap()
         let result = withUnsafeMutablePointer(to: &scratch) { IntegerLiterals.shared(make($0)) }
-        withUnsafeMutablePointer(to: &scratch) { freeFragments($0) }
+        withUnsafeMutablePointer(to: &scratch) { freeScratch($0) }
         return result
     }
 
@@ -133,14 +133,7 @@ struct Decoder: ~Copyable {
             if decodeFused(opcode) || decodeFromTable(opcode) { return }
             decodeSpecial(opcode)
         }
-        if opcode == .label, entryLabel == -1 {
-            entryLabel = value(0)
-            if JITHooks.threshold != 0 {
-                code.begin(.count_call)
-                appendPointer(function)
-                code.barrier()
-            }
-        }
+        if opcode == .label, entryLabel == -1 { entryLabel = value(0) }
     }
 
     /// The first row of the table whose pattern the operands match.

@@ -78,7 +78,7 @@ public enum DumpProcess {
                 let object = isTarget || name.isNone ? printed(other) : "{\(printed(name)),\(node)}"
                 list.append("{\(isTarget ? "from" : "to"),\(object),\(reference)}")
             }
-            freeFragments(heap)
+            freeScratch(heap)
         }
         if !list.isEmpty { output.line("Link list: [" + list.joined(separator: ", ") + "]") }
     }

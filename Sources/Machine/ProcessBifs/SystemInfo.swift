@@ -185,4 +185,4 @@ private func timeSource(_ heap: Ref<Heap>, _ clock: String, _ time: Int64, isMon
 }
 
 /// Tables of the process BIFs; the machine registers them itself.
-let processBifTables: [[Bif]] = [spawnBifs, signalBifs, processInfoBifs, timeBifs, systemBifs]
+let processBifTables: [[Bif]] = [spawnBifs, signalBifs, processInfoBifs, timeBifs, systemBifs, memoryBifs]

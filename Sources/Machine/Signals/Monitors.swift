@@ -42,7 +42,7 @@ public enum Monitors {
 
     static func remove(_ process: Ref<Process>, _ entry: Ref<IdEntry>) {
         if let tag = tag(entry) {
-            if let fragment = tag.pointee.fragment { freeFragments(fragment) }
+            freeFragments(tag.pointee.fragment)
             tag.deallocate()
         }
         IdTable.remove(&process.pointee.monitors, entry)

@@ -52,11 +52,15 @@ public func receiveWait(_ process: Ref<Process>) -> Bool {
     return !process.beginWaiting()
 }
 
-/// Before hibernating. True: the process waits; false: there are messages, so it goes on at once.
+/// Before hibernating. True: the process waits; false: there are messages, so it goes on at once, or it must end. Handles
+/// the signals that are there. Requires: the x registers are saved.
 public func receiveHibernate(_ process: Ref<Process>) -> Bool {
     process.pointee.savePointer = process.messagesField
-    if process.pointee.messages != nil { return false }
-    return !receiveWait(process)
+    while process.pointee.messages == nil {
+        if !receiveWait(process) { return true }
+        if !handleSignals(process) { break }
+    }
+    return false
 }
 
 // MARK: - Timeouts

@@ -77,18 +77,8 @@ extension UnsafeMutablePointer where Pointee == Signal {
 
 /// Frees a signal and what it still owns.
 func freeSignal(_ signal: Ref<Signal>) {
-    if let fragments = signal.pointee.fragments { freeFragments(fragments) }
+    if signal.pointee.fragments != nil { freeFragments(signal.pointee.fragments) }
     free(signal)
-}
-
-/// Frees a chain of fragments and releases the binaries they hold.
-public func freeFragments(_ first: Ref<Fragment>) {
-    var next: Ref<Fragment>? = first
-    while let fragment = next {
-        next = fragment.pointee.next
-        if fragment.pointee.offHeap.first != nil { releaseOffHeap(fragment.pointee.offHeap) }
-        free(fragment)
-    }
 }
 
 /// Puts a signal into the queue of the process with this pid and makes it runnable. False: there is no such process any

@@ -181,7 +181,7 @@ enum ReferenceTimers {
     }
 
     private static func release(_ timer: Ref<ReferenceTimer>, withMessage: Bool) {
-        if withMessage, let fragment = timer.pointee.fragment { freeFragments(fragment) }
+        if withMessage { freeFragments(timer.pointee.fragment) }
         timer.deinitialize(count: 1)
         timer.deallocate()
     }
