@@ -112,18 +112,23 @@ private func appendCapacity(_ size: Int) -> Int {
     size > 1 << 24 ? size &+ size / 5 : size &* 2
 }
 
-/// What a collection does with a handle that survives it: a writer that was not active since the last one loses its
-/// spare room. Requires: the caller sets the match contexts on this handle again afterwards, or there are none.
-public func settleWriter(_ handle: Words) {
-    guard handle[5] & RefcFlags.writable != 0 else { return }
-    if handle[5] & RefcFlags.activeWriter != 0 {
-        handle[5] &= ~RefcFlags.activeWriter
-        return
-    }
-    handle[5] = 0
+/// What a collection does with an append buffer that survives it. True: nobody appended to it since the last one, so it may
+/// be shrunk. One that a match context points into (RefcFlags.seen, set by the collector) stays as it is.
+public func settleWriter(_ handle: Words) -> Bool {
+    let flags = handle[5]
+    let isSeen = flags & RefcFlags.seen != 0
+    handle[5] = flags & ~(RefcFlags.seen | RefcFlags.activeWriter | (isSeen ? 0 : RefcFlags.pinned))
+    if isSeen || flags & RefcFlags.activeWriter != 0 || flags & RefcFlags.writable == 0 { return false }
     let binary = Ref<Binary>(bitPattern: UInt(handle[3])).unsafelyUnwrapped
-    guard vm_load_acquire(binary.referencesField) == 1, binary.pointee.capacity &- handle[1] >= 64 else { return }
-    let moved = resizeBinary(binary, capacity: Int(handle[1]))
+    return vm_load_acquire(binary.referencesField) == 1 && binary.pointee.capacity &- handle[1] >= 8
+}
+
+/// Shrinks the bytes of an idle append buffer to its size, and as much again as 100 / `share` says; 0: to its size alone.
+public func shrinkWriter(_ handle: Words, keeping share: UInt64) {
+    let binary = Ref<Binary>(bitPattern: UInt(handle[3])).unsafelyUnwrapped
+    let wanted = share == 0 ? handle[1] : handle[1] &+ handle[1] &* 100 / share
+    guard wanted &+ 8 < binary.pointee.capacity || share == 0 else { return }
+    let moved = resizeBinary(binary, capacity: Int(wanted))
     handle[3] = UInt64(UInt(bitPattern: moved))
     handle[4] = UInt64(UInt(bitPattern: moved.bytes))
 }

@@ -10,35 +10,42 @@ extension UnsafeMutablePointer where Pointee == Process {
     var stackWords: Int { pointee.stackEnd - pointee.stackTop }
     private var reserve: Int { Int(stackReserve) }
 
-    /// Should be collected although the block is not full: much lies in fragments or in binaries.
+    var oldWords: Int { pointee.oldStart.map { pointee.oldEnd.unsafelyUnwrapped - $0 } ?? 0 }
+    private var oldUsed: Int { pointee.oldStart.map { pointee.oldTop.unsafelyUnwrapped - $0 } ?? 0 }
+    /// Words of the young generation, with the fragments.
+    private var youngUsed: Int { usedWords + Int(pointee.heap.fragmentWords) }
+    var usedWords: Int { pointee.heap.top.unsafelyUnwrapped - pointee.heapStart }
+
+    /// Should be collected although the block is not full: the fragments would not fit into its free part, or much lies in
+    /// binaries.
     @inline(__always) var wantsCollection: Bool {
-        pointee.heap.fragmentWords > UInt64(blockWords &>> 1) || pointee.heap.offHeap.words > pointee.binaryWordsLimit
+        Int(truncatingIfNeeded: pointee.heap.fragmentWords) > pointee.stackTop - pointee.heap.top.unsafelyUnwrapped
+            || pointee.heap.offHeap.words > pointee.binaryWordsLimit
     }
 
     /// Collects so that at least `need` words are free. Roots besides the process's own: x[0..<live] and `extra`.
     /// The stored stack and heap pointers are current before and after. False: the process exceeded its
     /// max_heap_size and must end (exceptionClass and reason are set).
     @inline(never) func collect(
-        need: Int, x: Ref<Term>?, live: Int, extra: Ref<Term>? = nil, major: Bool = false,
+        need: Int, x: Ref<Term>?, live: Int, extra: Ref<Term>? = nil, major: Bool = false, isRunning: Bool = true,
         releasing release: Release? = nil
     ) -> Bool {
-        let top = pointee.heap.top.unsafelyUnwrapped
-        let used = top - pointee.heapStart
-        let mature = pointee.highWater - pointee.heapStart
-        let oldFree = pointee.oldEnd.map { $0 - pointee.oldTop! } ?? 0
-        let needsMajor =
-            major || pointee.minorSinceFull >= pointee.fullSweepAfter || (pointee.oldStart != nil && oldFree < mature)
-            || pointee.oldOffHeap.words > pointee.oldBinaryWordsLimit
-        guard checkLimit(used: used, need: need) else { return false }
+        // OTP's code calls its collector, whose return address is on the stack meanwhile, and counts it.
+        let stack = stackWords + (isRunning ? 1 : 0)
+        let isMinor = !major && pointee.minorSinceFull < pointee.fullSweepAfter
         var moved: Int
-        if needsMajor {
-            moved = collectMajor(x, live, extra, release)
+        var size: Int?
+        if isMinor, !checkMinorLimit(stack) { return false }
+        if isMinor, prepareMinor() {
+            moved = collectMinor(x, live, extra, size: blockSize(stack + youngUsed))
+            size = sizeAfterMinor(usedWords + stack + need + reserve)
         } else {
-            moved = collectMinor(x, live, extra, mature: mature)
+            guard let target = majorSize(stack, release) else { return false }
+            moved = collectMajor(x, live, extra, release, size: target)
+            size = sizeAfterMajor(usedWords + stack + need + reserve)
         }
-        let survivors = pointee.heap.top.unsafelyUnwrapped - pointee.heapStart
-        if let size = adjustedSize(survivors + stackWords + need + reserve, wasMajor: needsMajor) {
-            moved += survivors
+        if let size {
+            moved += usedWords / 10
             moveBlock(to: size, x, live, extra)
         }
         bump(max(1, moved / 10))
@@ -46,64 +53,114 @@ extension UnsafeMutablePointer where Pointee == Process {
         return true
     }
 
-    /// New size of the block, or nil if it may stay.
-    private func adjustedSize(_ needed: Int, wasMajor: Bool) -> Int? {
-        let size = blockWords
-        if size < needed { return HeapSizes.fitting(wasMajor ? needed + needed / 4 : needed) }
-        if wasMajor {
-            if size * 3 < needed * 4 { return HeapSizes.fitting(size + 1) }
-            guard needed * 4 < size, size > Int(pointee.minHeapWords) else { return nil }
-            return smaller(HeapSizes.fitting(max(needed * 2, Int(pointee.minHeapWords))), than: size)
-        }
-        guard size > 3000, needed * 4 < size, size > 8000 else { return nil }
-        let oldSize = pointee.oldEnd.map { $0 - pointee.oldStart! } ?? 0
-        let wanted = max(needed * 3, needed * 9 < oldSize ? oldSize / 8 : 0, Int(pointee.minHeapWords))
-        return smaller(HeapSizes.fitting(wanted), than: size)
+    /// A major collection into a block of just the right size, for a process without a stack that will not run for a while.
+    func collectTightly(x: Ref<Term>?, live: Int) -> Bool {
+        guard collect(need: 0, x: x, live: live, major: true, isRunning: false) else { return false }
+        moveBlock(to: usedWords + reserve, x, live, nil)
+        return true
     }
 
-    private func smaller(_ size: Int, than current: Int) -> Int? { size < current ? size : nil }
+    // MARK: Sizes
+
+    /// The size of a block for `words`, never below the process's least size.
+    private func blockSize(_ words: Int) -> Int { max(HeapSizes.fitting(words), Int(pointee.minHeapWords)) }
+
+    private func smaller(_ size: Int) -> Int? { size < blockWords ? size : nil }
+
+    /// New size of the block after a minor collection, or nil if it may stay. Small blocks do not shrink: after what was
+    /// mature has gone to the old generation, little is left for a moment.
+    private func sizeAfterMinor(_ needed: Int) -> Int? {
+        let size = blockWords
+        if needed > size { return blockSize(needed) }
+        guard size > 3000, needed * 4 < size, size > 8000 || size > oldWords else { return nil }
+        let wanted = max(needed * 3, needed * 27 < oldWords ? oldWords / 8 : 0)
+        return smaller(blockSize(wanted))
+    }
+
+    /// The same after a major one. A block that is nearly full grows the next time.
+    private func sizeAfterMajor(_ needed: Int) -> Int? {
+        let size = blockWords
+        if needed > size { return blockSize(needed) }
+        if size * 3 < needed * 4 {
+            pointee.flags |= ProcessFlags.growHeap
+            return nil
+        }
+        guard needed * 4 < size, size > ProcessDefaults.minHeapWords else { return nil }
+        return smaller(blockSize(needed * 2))
+    }
+
+    /// Size of the block that a major collection fills; nil: the process must end.
+    private func majorSize(_ stack: Int, _ release: Release?) -> Int? {
+        let before = youngUsed + oldUsed
+        var size = blockSize(stack + before + reserve)
+        if size == blockWords, pointee.flags & ProcessFlags.growHeap != 0 { size = HeapSizes.above(size) }
+        let total = before + (oldWords - oldUsed) + (pointee.stackEnd - pointee.heap.top.unsafelyUnwrapped) + size
+        guard checkLimit(total, extra: size, extraOld: 0) else { return nil }
+        // Literals that the process holds move to its heap.
+        let literals = release?.literals.reduce(0) { $0 + $1.words } ?? 0
+        return literals == 0 ? size : max(size, blockSize(stack + before + reserve + literals))
+    }
+
+    /// max_heap_size counts what the process has, and what the collection is about to allocate.
+    private func checkMinorLimit(_ stack: Int) -> Bool {
+        guard pointee.maxHeapWords > 0 else { return true }
+        let before = youngUsed
+        // With the unused words between heap and stack.
+        let unused = pointee.stackTop - pointee.heap.top.unsafelyUnwrapped - (stack - stackWords)
+        let needsOld = pointee.oldStart == nil && pointee.highWater != pointee.heapStart
+        let extraOld = needsOld ? HeapSizes.above(before) : 0
+        let extra = blockSize(stack + unused + before)
+        return checkLimit(before + (needsOld ? extraOld : oldWords) + extra, extra: extra, extraOld: extraOld)
+    }
+
+    private func checkLimit(_ total: Int, extra: Int, extraOld: Int) -> Bool {
+        let limit = pointee.maxHeapWords
+        return limit == 0 || UInt64(total) <= limit || allowOversize(total, extra: extra, extraOld: extraOld)
+    }
 
     // MARK: The kinds of collection
 
-    /// Copies the young part and the fragments to a block of at least the present size, promotes the mature part.
-    private func collectMinor(_ x: Ref<Term>?, _ live: Int, _ extra: Ref<Term>?, mature: Int) -> Int {
-        let used = pointee.heap.top.unsafelyUnwrapped - pointee.heapStart
-        if mature > 0, pointee.oldStart == nil {
-            let size = HeapSizes.fitting(max(mature * 2, blockWords))
+    /// Makes the old generation that a minor collection promotes to. False: there is nothing mature yet, or no room for it:
+    /// a major collection is due.
+    private func prepareMinor() -> Bool {
+        let mature = pointee.highWater - pointee.heapStart
+        if pointee.oldStart == nil {
+            guard mature > 0 else { return false }
+            let size = HeapSizes.above(youngUsed)
             let block = allocateWords(size)
             pointee.oldStart = block
             pointee.oldTop = block
             pointee.oldEnd = block + size
         }
+        return mature <= oldWords - oldUsed && pointee.oldOffHeap.words < pointee.oldBinaryWordsLimit
+    }
+
+    /// Copies the young part and the fragments to another block, and the mature part to the old generation.
+    private func collectMinor(_ x: Ref<Term>?, _ live: Int, _ extra: Ref<Term>?, size: Int) -> Int {
+        let mature = pointee.highWater - pointee.heapStart
         let oldTop = pointee.oldTop
-        let bound = used - mature + Int(pointee.heap.fragmentWords) + stackWords + reserve
-        let size = max(blockWords, HeapSizes.fitting(bound))
         let block = allocateWords(size)
         var collector = Collector(
             process: self, keepStart: UInt(bitPattern: pointee.oldStart),
             keepSize: UInt(bitPattern: pointee.oldEnd) - UInt(bitPattern: pointee.oldStart),
             matureStart: UInt(bitPattern: pointee.heapStart), matureSize: UInt(mature * 8), young: CopySpace(block),
-            old: CopySpace(oldTop ?? block))
-        if oldTop == nil { collector.old = CopySpace(Words(bitPattern: 8).unsafelyUnwrapped) }
+            old: CopySpace(oldTop.unsafelyUnwrapped))
         collector.forwardRoots(x, live, extra)
         collector.scanAll()
         let fragments = pointee.heap.fragments
         sweepOffHeap(&pointee.heap.offHeap, promoted: &pointee.oldOffHeap)
-        if oldTop != nil { pointee.oldTop = collector.old.top }
+        pointee.oldTop = collector.old.top
         install(block, size, top: collector.young.top)
         dropFragments(fragments)
         pointee.highWater = collector.young.top
         pointee.minorSinceFull += 1
-        return (collector.young.top - block) + (oldTop.map { collector.old.top - $0 } ?? 0)
+        return (collector.young.top - block) + (collector.old.top - oldTop.unsafelyUnwrapped)
     }
 
     /// Copies everything to one new block.
-    private func collectMajor(_ x: Ref<Term>?, _ live: Int, _ extra: Ref<Term>?, _ release: Release?) -> Int {
-        let used = pointee.heap.top.unsafelyUnwrapped - pointee.heapStart
-        let oldUsed = pointee.oldTop.map { $0 - pointee.oldStart! } ?? 0
-        let bound = used + oldUsed + Int(pointee.heap.fragmentWords) + stackWords + reserve
-            + (release?.literals.reduce(0) { $0 + $1.words } ?? 0)
-        let size = max(HeapSizes.fitting(bound), Int(pointee.minHeapWords))
+    private func collectMajor(
+        _ x: Ref<Term>?, _ live: Int, _ extra: Ref<Term>?, _ release: Release?, size: Int
+    ) -> Int {
         let block = allocateWords(size)
         let none = Words(bitPattern: 8).unsafelyUnwrapped
         var collector = Collector(
@@ -124,17 +181,19 @@ extension UnsafeMutablePointer where Pointee == Process {
         }
         sweepOffHeap(&pointee.heap.offHeap, into: &both)
         sweepOffHeap(&pointee.oldOffHeap, into: &both)
-        // What survives a full collection counts as old: the next minor one need not look at its binaries again.
+        pointee.oldBinaryWordsLimit = nextBinaryLimit(pointee.heap.offHeap.words, pointee.oldBinaryWordsLimit)
+        settle(&both)
+        pointee.binaryWordsLimit = nextBinaryLimit(both.words, pointee.binaryWordsLimit)
         pointee.heap.offHeap = both
         install(block, size, top: collector.young.top)
         dropFragments(fragments)
-        free(pointee.oldStart)
+        freeWords(pointee.oldStart, oldWords)
         pointee.oldStart = nil
         pointee.oldTop = nil
         pointee.oldEnd = nil
         pointee.highWater = collector.young.top
         pointee.minorSinceFull = 0
-        updateBinaryLimit()
+        pointee.flags &= ~ProcessFlags.growHeap
         return collector.young.top - block
     }
 
@@ -162,7 +221,7 @@ extension UnsafeMutablePointer where Pointee == Process {
         let stack = stackWords
         let end = block + size
         memcpy(end - stack, pointee.stackTop, stack * 8)
-        free(pointee.heapStart)
+        freeWords(pointee.heapStart, blockWords)
         pointee.heapStart = block
         pointee.stackEnd = end
         pointee.stackTop = end - stack
@@ -176,71 +235,17 @@ extension UnsafeMutablePointer where Pointee == Process {
         pointee.heap.fragments = nil
         pointee.heap.fragmentWords = 0
     }
-
-    /// Keeps the objects of `list` that were copied, linked at their new place in `into`; releases the others.
-    private func sweepOffHeap(_ list: inout OffHeapList, into: inout OffHeapList) {
-        var object = list.first
-        list = OffHeapList()
-        while let current = object {
-            object = Words(bitPattern: UInt(current[2]))
-            guard current[0] & 3 != 0 else {
-                release(current)
-                continue
-            }
-            link(Term(raw: current[0]).pointer, &into)
-        }
-    }
-
-    /// The same, splitting what was promoted from what stays young.
-    private func sweepOffHeap(_ list: inout OffHeapList, promoted: inout OffHeapList) {
-        var young = OffHeapList()
-        let start = UInt(bitPattern: pointee.oldStart)
-        let size = UInt(bitPattern: pointee.oldEnd) - start
-        var object = list.first
-        while let current = object {
-            object = Words(bitPattern: UInt(current[2]))
-            guard current[0] & 3 != 0 else {
-                release(current)
-                continue
-            }
-            let new = Term(raw: current[0]).pointer
-            if UInt(bitPattern: new) &- start < size { link(new, &promoted) } else { link(new, &young) }
-        }
-        list = young
-    }
-
-    private func release(_ object: Words) {
-        object[2] = 0
-        releaseOffHeap(OffHeapList(first: object, words: 0))
-    }
-
-    private func link(_ object: Words, _ list: inout OffHeapList) {
-        object[2] = UInt64(UInt(bitPattern: list.first))
-        list.first = object
-        if Header.subtag(object[0]) == Subtag.refcBinary { list.words += object[1] >> 3 }
-    }
-
-    private func updateBinaryLimit() {
-        let used = pointee.heap.offHeap.words
-        var limit = max(pointee.binaryWordsLimit, 46422)
-        while used / 3 > limit / 4 { limit += limit / 2 + limit / 8 }
-        if used < limit / 4 { limit = max(limit / 2, UInt64(pointee.minBinaryWords)) }
-        pointee.binaryWordsLimit = limit
-        pointee.oldBinaryWordsLimit = limit
-    }
-
-    /// max_heap_size: counts both generations, fragments and the block about to be allocated.
-    private func checkLimit(used: Int, need: Int) -> Bool {
-        let limit = pointee.maxHeapWords
-        guard limit > 0 else { return true }
-        let total =
-            blockWords * 2 + (pointee.oldEnd.map { $0 - pointee.oldStart! } ?? 0) + Int(pointee.heap.fragmentWords) + need
-        return UInt64(total) <= limit || allowOversize(total)
-    }
 }
 
 /// Words for a block, not initialised.
 func allocateWords(_ count: Int) -> Words {
     guard let memory = malloc(count * 8) else { outOfMemory(count * 8) }
+    vm_count_memory(processMemory, memory, Int64(count * 8))
     return memory.assumingMemoryBound(to: UInt64.self)
+}
+
+func freeWords(_ block: Words?, _ count: Int) {
+    guard let block else { return }
+    vm_count_memory(processMemory, block, -Int64(count * 8))
+    free(block)
 }

@@ -145,6 +145,10 @@ struct Collector {
         case Subtag.subBinary: first = scan + 4
         case Subtag.matchContext:
             forward(scan + 1)
+            let binary = Term(raw: scan[1]).pointer
+            if Header.subtag(binary[0]) == Subtag.refcBinary, binary[5] & RefcFlags.pinned != 0 {
+                binary[5] |= RefcFlags.seen
+            }
             scan[2] = UInt64(UInt(bitPattern: binaryBase(Term(raw: scan[1]))))
             return end
         default: return end

@@ -21,13 +21,18 @@ public enum HeapSizes {
     public static subscript(index: Int) -> Int { table[index] }
 
     /// The smallest size that holds `words`.
-    public static func fitting(_ words: Int) -> Int {
+    public static func fitting(_ words: Int) -> Int { table[index(words)] }
+
+    /// The size after that.
+    static func above(_ words: Int) -> Int { table[index(words) + 1] }
+
+    private static func index(_ words: Int) -> Int {
         var low = 0
         var high = count - 1
         while low < high {
             let middle = (low + high) / 2
             if table[middle] < words { low = middle + 1 } else { high = middle }
         }
-        return table[low]
+        return low
     }
 }

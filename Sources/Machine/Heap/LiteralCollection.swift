@@ -27,7 +27,7 @@ struct ReleasedAreas {
     }
 
     func free(_ release: Release) {
-        for index in release.literals.indices { Glibc.free(copies![index]) }
+        for (index, area) in release.literals.enumerated() { freeWords(copies![index], area.words) }
         copies!.deallocate()
     }
 
@@ -107,7 +107,8 @@ extension UnsafeMutablePointer where Pointee == Process {
 
     /// Moves what the process uses of the literals to its heap. False: it must end, being too large.
     func collectReleasing(_ release: Release) -> Bool {
-        let done = collect(need: 0, x: pointee.savedX, live: Int(pointee.liveX), major: true, releasing: release)
+        let done = collect(need: 0, x: pointee.savedX, live: Int(pointee.liveX), major: true, isRunning: false,
+            releasing: release)
         if !done { mustExit(Atoms.killed) }
         return done
     }

@@ -90,20 +90,6 @@ func slow_decode_function(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     return decodeFunction(function)
 }
 
-/// `count_call function`: the entry of a function that is not compiled.
-@inline(__always) func op_count_call(_ m: Registers) -> Bool {
-    let function = Ref<Function>(bitPattern: UInt(m.word(1))).unsafelyUnwrapped
-    function.pointee.calls &-= 1
-    guard _fastPath(function.pointee.calls != 0) else { return false }
-    m.next(2)
-    return true
-}
-
-func slow_count_call(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    let function = Ref<Function>(bitPattern: UInt(pc[1])).unsafelyUnwrapped
-    return JITHooks.request?(function) == true ? pc : pc + 2
-}
-
 /// The initial function returned.
 func slow_normal_exit(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     c.process.pointee.exceptionClass = .none
@@ -127,13 +113,17 @@ func slow_hibernate_3(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     let process = c.process
     c.e = process.pointee.stackEnd
     c.pushReturn(normalExitAddress)
-    guard process.collect(need: 0, x: c.x, live: arity, major: true) else { return c.leaveExiting() }
+    // As in OTP, the three arguments are roots where they were not overwritten.
+    guard process.collectTightly(x: c.x, live: max(arity, 3)) else { return c.leaveExiting() }
     let entry = Exports.findOrMake(module, name, arity).pointee.entry
     process.pointee.sliceReductions -= 1
-    guard receiveHibernate(process) else { return c.enter(entry, live: arity) }
     process.pointee.location = nil
+    process.pointee.pc = entry
     c.saveX(arity)
-    return c.leaveHibernating(at: entry)
+    // It may handle signals, so the process is as if it had been left already.
+    let waits = receiveHibernate(process)
+    if process.isExiting { return c.leaveExiting() }
+    return c.leaveSaved(isHibernating: waits)
 }
 
 /// erlang:yield(): gives up the slice.

@@ -71,9 +71,11 @@ func slow_test_heap(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     collectAndRetry(c, pc, bytes: pc[1], live: pc[2])
 }
 
-/// `collect words live`: placed before every heap test when the VM runs with --gc-stress.
+/// `collect words live`: placed before every heap test when the VM runs with --gc-stress. A large stack is copied only now
+/// and then, or deep recursion would take quadratic time.
 func slow_collect(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    c.collect(need: Int(pc[1]), live: Int(pc[2])) ? pc + 3 : c.leaveExiting()
+    if c.process.stackWords > 1 << 14, c.process.pointee.sliceReductions & 63 != 0 { return pc + 3 }
+    return c.collect(need: Int(pc[1]), live: Int(pc[2])) ? pc + 3 : c.leaveExiting()
 }
 
 @inline(__always) func op_deallocate(_ m: Registers) {

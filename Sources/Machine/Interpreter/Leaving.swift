@@ -86,6 +86,7 @@ extension UnsafeMutablePointer where Pointee == Context {
 
     /// Leaves with the process waiting for a message (or its timeout).
     func leaveWaiting(at pc: CodePointer) -> CodePointer {
+        process.pointee.flags &= ~ProcessFlags.hibernating
         process.pointee.pc = pc
         saveX(0)
         return leave(ExitReason.waiting)
@@ -94,14 +95,16 @@ extension UnsafeMutablePointer where Pointee == Context {
     /// Leaves until somebody makes the process runnable again.
     func leaveParked(at pc: CodePointer, live: Int) -> CodePointer {
         process.pointee.location = nil
+        process.pointee.flags &= ~ProcessFlags.hibernating
         process.pointee.pc = pc
         saveX(live)
         return leave(ExitReason.parked)
     }
 
-    /// Leaves with the process waiting; its x registers are saved.
-    func leaveHibernating(at pc: CodePointer) -> CodePointer {
-        process.pointee.pc = pc
+    /// Leaves a process that has everything stored.
+    func leaveSaved(isHibernating: Bool) -> CodePointer {
+        guard isHibernating else { return leave(ExitReason.yielded) }
+        process.pointee.flags |= ProcessFlags.hibernating
         return leave(ExitReason.waiting)
     }
 

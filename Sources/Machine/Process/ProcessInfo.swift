@@ -33,8 +33,15 @@ public enum ProcessInfo {
 
     // MARK: Requests
 
+    /// Signal.flags of a request to display the stack.
+    static let displayRequest: UInt32 = 1
+
     static func handle(_ signal: Ref<Signal>, _ process: Ref<Process>) {
         let numbers = signal.numbers
+        if signal.pointee.flags == displayRequest {
+            displayStack(process, isOwn: false)
+            return reply(numbers, to: signal.pointee.from, from: process, Atoms.true)
+        }
         let request = signal.pointee.payload
         sendBuilt(to: signal.pointee.from, from: process.pointee.id, on: process.pointee.scheduler) { heap in
             let builder = InfoBuilder(process: process, heap: heap, isOwn: false)
@@ -43,8 +50,8 @@ public enum ProcessInfo {
     }
 
     /// `[{old_heap_block_size,N}, ...]`
-    static func collectionInfo(_ process: Ref<Process>, _ heap: Ref<Heap>) -> Term {
-        InfoBuilder(process: process, heap: heap, isOwn: false).collectionInfo()
+    static func collectionInfo(_ process: Ref<Process>, _ heap: Ref<Heap>, extra: Int, extraOld: Int) -> Term {
+        InfoBuilder(process: process, heap: heap, isOwn: true).collectionInfo(extra: extra, extraOld: extraOld)
     }
 }
 
@@ -90,7 +97,7 @@ struct InfoBuilder {
         case Atoms.current_function: return currentFunction()
         case Atoms.current_location: return currentLocation()
         case Atoms.current_stacktrace: return currentStack()
-        case Atoms.backtrace: return heap.makeBinary("")
+        case Atoms.backtrace: return heap.makeBinary(Backtrace.text(process, isOwn: isOwn))
         case Atoms.initial_call:
             return heap.tuple(p.pointee.initialModule, p.pointee.initialName, .small(Int(p.pointee.initialArity)))
         case Atoms.status: return status()
@@ -135,6 +142,7 @@ struct InfoBuilder {
 
     private func currentStack() -> Term {
         let depth = max(Int(vm_load_relaxed(&backtraceDepth)), 1)
+        if !isOwn, process.isHibernating { return .nil }
         let place = Whereabouts(process, isOwn: isOwn)
         var list: [Term] = [frame(place)]
         withUnsafeTemporaryAllocation(of: UInt64.self, capacity: depth) { buffer in
@@ -276,8 +284,29 @@ struct InfoBuilder {
     private var blockWords: Int { process.pointee.stackEnd - process.pointee.heapStart }
     private var oldWords: Int { process.pointee.oldStart.map { process.pointee.oldEnd! - $0 } ?? 0 }
 
+    /// In OTP the return address of a native function, or of the collector, is on the stack.
+    private var stackWords: Int {
+        process.pointee.stackEnd - process.pointee.stackTop + (isOwn ? 1 : 0)
+    }
+
     /// Words of young block, old generation and fragments.
-    private func totalWords() -> Int { blockWords + oldWords + Int(process.pointee.heap.fragmentWords) }
+    private func totalWords() -> Int { blockWords + oldWords + fragmentWords() }
+
+    /// Words of fragments, and of the messages in the inner queue if they belong on the heap.
+    private func fragmentWords() -> Int {
+        var words = Int(process.pointee.heap.fragmentWords)
+        guard process.pointee.queueData == 0 else { return words }
+        var next = process.pointee.messages
+        while let signal = next {
+            next = signal.pointee.next
+            var fragment = signal.pointee.fragments
+            while let current = fragment {
+                words += Int(current.pointee.used)
+                fragment = current.pointee.next
+            }
+        }
+        return words
+    }
 
     func memory() -> Int {
         var bytes = MemoryLayout<Process>.size + totalWords() * 8
@@ -302,7 +331,7 @@ struct InfoBuilder {
         switch item {
         case Atoms.heap_size: return .small(blockWords)
         case Atoms.total_heap_size: return .small(totalWords())
-        case Atoms.stack_size: return .small(p.stackEnd - p.stackTop)
+        case Atoms.stack_size: return .small(stackWords)
         case Atoms.memory: return .small(memory())
         case Atoms.min_heap_size: return .small(Int(p.minHeapWords))
         case Atoms.min_bin_vheap_size: return .small(Int(p.minBinaryWords))
@@ -327,15 +356,16 @@ struct InfoBuilder {
         maxHeapMap(heap, size: Int(process.pointee.maxHeapWords), flags: process.pointee.flags)
     }
 
-    func collectionInfo() -> Term {
+    /// `extra`, `extraOld`: words that a collection is about to allocate.
+    func collectionInfo(extra: Int = 0, extraOld: Int = 0) -> Term {
         let p = process.pointee
         let top = p.heap.top.map { $0 - p.heapStart } ?? 0
         let pairs: [(Term, Int)] = [
-            (Atoms.old_heap_block_size, oldWords),
-            (Atoms.heap_block_size, blockWords),
-            (Atoms.mbuf_size, Int(p.heap.fragmentWords)),
+            (Atoms.old_heap_block_size, oldWords + extraOld),
+            (Atoms.heap_block_size, blockWords + extra),
+            (Atoms.mbuf_size, fragmentWords()),
             (Atoms.recent_size, p.highWater - p.heapStart),
-            (Atoms.stack_size, p.stackEnd - p.stackTop),
+            (Atoms.stack_size, stackWords),
             (Atoms.old_heap_size, p.oldStart.map { p.oldTop! - $0 } ?? 0),
             (Atoms.heap_size, top),
             (Atoms.bin_vheap_size, Int(p.heap.offHeap.words)),

@@ -48,10 +48,12 @@ import Terms
     public static let asyncDistribution: UInt32 = 1 << 3
     public static let killOnHeapLimit: UInt32 = 1 << 4
     public static let reportHeapLimit: UInt32 = 1 << 5
-    /// The collection that is wanted at the next safepoint is a full one.
+    /// Left by hibernate/3; until the next time it waits, so it only says something of a process that does not run.
     public static let hibernating: UInt32 = 1 << 6
     /// {monitor, ...}-like options said that the last slice ended in a wait.
     public static let schedulerBound: UInt32 = 1 << 7
+    /// The block was nearly full after the last major collection: the next one makes it larger.
+    public static let growHeap: UInt32 = 1 << 8
 }
 
 /// Priorities as stored in Process.priority; also indexes into run queues.

@@ -43,6 +43,9 @@ public enum ProcessTable {
         return memory
     }
 
+    /// Bytes of the structures of all processes.
+    static var structureBytes: Int { processCount * MemoryLayout<Process>.size }
+
     public static var processCount: Int { Int(vm_load_relaxed(&count)) }
 
     /// The process with this pid, if it has not ended. Requires: isLocalPid.

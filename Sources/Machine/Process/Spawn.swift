@@ -124,8 +124,7 @@ private func makeHeap(_ process: Ref<Process>, _ arguments: Term, arity: Int, le
     }
     let reserve = Int(stackReserve)
     let words = HeapSizes.fitting(max(minWords, size + 1 + reserve))
-    guard let memory = malloc(words * 8) else { outOfMemory(words * 8) }
-    let block = memory.assumingMemoryBound(to: UInt64.self)
+    let block = allocateWords(words)
     process.pointee.heapStart = block
     process.pointee.highWater = block
     process.pointee.stackEnd = block + words

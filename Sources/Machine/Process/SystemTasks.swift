@@ -38,7 +38,8 @@ enum SystemTasks {
     private static func collect(_ process: Ref<Process>, major: Bool) -> Bool {
         process.setState(ProcessState.collecting)
         defer { _ = vm_fetch_and32(&process.pointee.state, ~ProcessState.collecting) }
-        if !process.collect(need: 0, x: process.pointee.savedX, live: Int(process.pointee.liveX), major: major) {
+        let live = Int(process.pointee.liveX)
+        if !process.collect(need: 0, x: process.pointee.savedX, live: live, major: major, isRunning: false) {
             process.mustExit(Atoms.killed)
         }
         return true

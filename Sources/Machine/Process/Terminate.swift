@@ -87,7 +87,7 @@ private func tellMonitors(_ process: Ref<Process>, _ pid: Term) {
             return Monitors.sendDown(numbers, from: pid, to: other, reason, on: scheduler)
         }
         if let tag = Monitors.tag(entry) {
-            if let fragment = tag.pointee.fragment { freeFragments(fragment) }
+            freeFragments(tag.pointee.fragment)
             tag.deallocate()
         }
         if other.isLocalPort {
@@ -109,8 +109,8 @@ private func freeMemory(_ process: Ref<Process>) {
     releaseOffHeap(process.pointee.heap.offHeap)
     releaseOffHeap(process.pointee.oldOffHeap)
     freeFragmentMemory(process.pointee.heap.fragments)
-    free(process.pointee.heapStart)
-    free(process.pointee.oldStart)
+    freeWords(process.pointee.heapStart, process.blockWords)
+    freeWords(process.pointee.oldStart, process.oldWords)
     process.pointee.heap = Heap()
     process.releaseSavedX()
     process.pointee.markers?.deallocate()
@@ -188,7 +188,7 @@ private func complainUnlogged(_ format: String, _ arguments: (Ref<Heap>) -> Term
             rest = rest[mark...].dropFirst(2)
         }
         complain(text + rest)
-        freeFragments(heap)
+        freeScratch(heap)
     }
 }
 
@@ -203,11 +203,12 @@ func map(_ heap: Ref<Heap>, _ pairs: [(Term, Term)]) -> Term {
 }
 
 extension UnsafeMutablePointer where Pointee == Process {
-    /// The process would exceed its max_heap_size with `total` words: reports it, and answers whether it may go on.
-    func allowOversize(_ total: Int) -> Bool {
+    /// The process would exceed its max_heap_size with `total` words, of which `extra` and `extraOld` are not allocated yet:
+    /// reports it, and answers whether it may go on.
+    func allowOversize(_ total: Int, extra: Int, extraOld: Int) -> Bool {
         let flags = pointee.flags
         let kill = flags & ProcessFlags.killOnHeapLimit != 0
-        if flags & ProcessFlags.reportHeapLimit != 0 { reportOversize(total, kill: kill) }
+        if flags & ProcessFlags.reportHeapLimit != 0 { reportOversize(total, extra, extraOld, kill: kill) }
         if kill {
             mustExit(Atoms.killed)
             return false
@@ -215,7 +216,7 @@ extension UnsafeMutablePointer where Pointee == Process {
         return true
     }
 
-    private func reportOversize(_ total: Int, kill: Bool) {
+    private func reportOversize(_ total: Int, _ extra: Int, _ extraOld: Int, kill: Bool) {
         let process = self
         let format = """
             \u{20}    Process:            ~p ~n     Context:            maximum heap size reached~n\
@@ -225,7 +226,8 @@ extension UnsafeMutablePointer where Pointee == Process {
         sendToLogger(process, Atoms.error, format) { heap in
             heap.list([
                 process.pointee.id, .small(Int(process.pointee.maxHeapWords)), .small(total), kill ? Atoms.true : Atoms.false,
-                Atoms.true, .small(Int(process.pointee.messageCount)), ProcessInfo.collectionInfo(process, heap),
+                Atoms.true, .small(Int(process.pointee.outerCount)),
+                ProcessInfo.collectionInfo(process, heap, extra: extra, extraOld: extraOld),
             ])
         }
     }

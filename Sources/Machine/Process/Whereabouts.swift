@@ -18,7 +18,9 @@ struct Whereabouts {
 
     init(_ process: Ref<Process>, isOwn: Bool) {
         let stack = process.pointee.stackTop
-        if let location = process.pointee.location {
+        if !isOwn, process.isHibernating {
+            self.init(Atoms.erlang, Atoms.hibernate, 3, nil, process.pointee.stackEnd)
+        } else if let location = process.pointee.location {
             self.init(location, stack)
         } else if isOwn {
             // The native function was entered by a call: its caller is meant.
@@ -70,5 +72,12 @@ struct Whereabouts {
     /// The function whose stub `pc` is.
     private static func undecoded(_ pc: CodePointer) -> Ref<Function>? {
         pc[0] == handlerSlots.decodeFunction ? Ref(bitPattern: UInt(pc[1])) : nil
+    }
+}
+
+extension UnsafeMutablePointer where Pointee == Process {
+    /// Has been left by hibernate/3 and not been woken.
+    var isHibernating: Bool {
+        pointee.flags & ProcessFlags.hibernating != 0 && state & ProcessState.active == 0
     }
 }

@@ -147,7 +147,7 @@ private func setNumber(_ process: Ref<Process>, _ flag: Term, _ value: Term) -> 
         process.pointee.minBinaryWords = UInt32(clamping: number <= 46_422 ? 46_422 : HeapSizes.fitting(number))
     case Atoms.fullsweep_after:
         old = Int(process.pointee.fullSweepAfter)
-        process.pointee.fullSweepAfter = UInt32(clamping: number)
+        process.pointee.fullSweepAfter = UInt32(number & 0xFFFF)
     case Atoms.save_calls:
         guard number <= 10_000 else { return process.badarg() }
         old = ProcessExtra.find(process)?.pointee.saveCalls ?? 0

@@ -73,6 +73,8 @@ private struct SpawnRequest {
     var tag = Atoms.spawn_reply
     var sendsSuccess = true
     var sendsError = true
+    /// An option was given that makes OTP look at the sizes.
+    private var setsOther = false
 
     mutating func parse(_ list: Term, isRequest: Bool) -> Outcome {
         guard properLength(list) != nil else { return .improper }
@@ -81,6 +83,8 @@ private struct SpawnRequest {
             guard parseOne(rest.head, isRequest: isRequest) else { return .badOption }
             rest = rest.tail
         }
+        // As in OTP, min_bin_vheap_size alone changes nothing.
+        if !setsOther { options.minBinaryWords = ProcessDefaults.minBinaryWords }
         return .good
     }
 
@@ -100,6 +104,7 @@ private struct SpawnRequest {
         case Atoms.priority:
             guard let priority = ProcessPriority.of(value) else { return false }
             options.priority = priority
+            setsOther = true
         case Atoms.message_queue_data:
             guard value == Atoms.on_heap || value == Atoms.off_heap else { return false }
             options.offHeapMessages = value == Atoms.off_heap
@@ -107,6 +112,7 @@ private struct SpawnRequest {
             guard let limit = HeapLimit(value) else { return false }
             options.maxHeapWords = limit.words
             options.maxHeapFlags = limit.flags
+            setsOther = true
         case Atoms.reply where isRequest: return parseReply(value)
         case Atoms.reply_tag where isRequest: tag = value
         default: return parseNumber(option.element(0), value)
@@ -117,11 +123,12 @@ private struct SpawnRequest {
     private mutating func parseNumber(_ name: Term, _ value: Term) -> Bool {
         guard value.isSmall, value.smallValue >= 0 else { return false }
         let number = value.smallValue
+        setsOther = setsOther || name != Atoms.min_bin_vheap_size
         switch name {
         case Atoms.min_heap_size: options.minHeapWords = HeapSizes.fitting(max(number, HeapSizes.minimum))
         case Atoms.min_bin_vheap_size:
             options.minBinaryWords = number <= 46_422 ? 46_422 : HeapSizes.fitting(number)
-        case Atoms.fullsweep_after: options.fullSweepAfter = min(number, 65_535)
+        case Atoms.fullsweep_after: options.fullSweepAfter = number & 0xFFFF
         case Atoms.scheduler: return number <= Schedulers.count
         default: return false
         }

@@ -131,7 +131,7 @@ func erlang_system_flag_2(_ process: Ref<Process>, _ arguments: Arguments) -> Te
     case Atoms.outstanding_system_requests_limit:
         guard number >= 1, number <= 134_217_727 else { return process.badarg() }
         return .small(Int(vm_exchange(&outstandingRequestsLimit, UInt64(number))))
-    case Atoms.fullsweep_after: return swap(&ProcessDefaults.fullSweepAfter, number)
+    case Atoms.fullsweep_after: return swap(&ProcessDefaults.fullSweepAfter, min(number, 0xFFFF))
     case Atoms.min_heap_size:
         return swap(&ProcessDefaults.minHeapWords, HeapSizes.fitting(max(number, HeapSizes.minimum)))
     case Atoms.min_bin_vheap_size:
