@@ -19,6 +19,9 @@ let hot: [SwiftSetting] = common + [
         .when(configuration: .release))
 ]
 
+/// Where the headers of LLVM 19's C API are; the library itself is loaded when the first function is compiled.
+let llvmHeaders = ["-I\(Context.environment["LLVM_PREFIX"] ?? "/usr/lib/llvm-19")/include"]
+
 let package = Package(
     name: "enigma",
     targets: [
@@ -27,6 +30,7 @@ let package = Package(
         .systemLibrary(name: "CZlib"),
         .systemLibrary(name: "CTerminfo"),
         .target(name: "CMachine"),
+        .target(name: "CLLVM", cSettings: [.unsafeFlags(llvmHeaders)]),
         .target(name: "Terms", dependencies: ["CMachine", "CGMP", "CZlib"], swiftSettings: hot),
         .target(name: "BeamFile", dependencies: ["CZlib"], swiftSettings: common),
         .target(name: "OpSpec", swiftSettings: common),
@@ -36,9 +40,13 @@ let package = Package(
         .target(name: "Tables", dependencies: ["CMachine", "Terms", "Machine"], swiftSettings: hot),
         .target(
             name: "Ports", dependencies: ["CMachine", "Terms", "Machine", "CZlib", "CTerminfo"], swiftSettings: hot),
+        .target(
+            name: "JIT", dependencies: ["CLLVM", "CMachine", "Machine", "OpSpec", "Terms"],
+            swiftSettings: common + [.unsafeFlags(llvmHeaders.flatMap { ["-Xcc", $0] })]),
         .executableTarget(
-            name: "enigma", dependencies: ["CMachine", "Terms", "Machine", "Bifs", "Tables", "Ports"],
-            swiftSettings: common, linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
+            name: "enigma", dependencies: ["CMachine", "Terms", "Machine", "Bifs", "Tables", "Ports", "JIT"],
+            swiftSettings: common + [.unsafeFlags(llvmHeaders.flatMap { ["-Xcc", $0] })],
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
         .testTarget(name: "TermsTests", dependencies: ["Terms", "CMachine"], swiftSettings: common),
         .testTarget(name: "BeamFileTests", dependencies: ["BeamFile"], swiftSettings: common),
         .testTarget(

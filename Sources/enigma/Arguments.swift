@@ -2,6 +2,7 @@
 // launcher handles itself, and emulator flags in front of the first `--`. Source: erl(1) and init(3) of OTP 25.
 
 import Glibc
+import JIT
 
 /// What a command line comes to.
 struct LaunchPlan {
@@ -23,7 +24,7 @@ struct LaunchPlan {
 
 /// Enigma's own long options.
 struct VMOptions {
-    var usesJIT = true
+    var jit = JITOptions()
     var stressesCollector = false
 }
 
@@ -74,7 +75,10 @@ struct CommandLineReader {
     /// Handles the word at `index`; answers the next index.
     private mutating func read(_ index: Int) throws(UsageError) -> Int {
         let word = words[index]
-        if word.hasPrefix("--"), word.count > 2, readOwnOption(word) { return index + 1 }
+        if word.hasPrefix("--"), word.count > 2 {
+            if readOwnOption(word) { return index + 1 }
+            if try readOwnOption(word, index) { return index + 2 }
+        }
         if word.hasPrefix("+"), word.count > 1 { return try readEmulatorFlag(index) }
         switch word {
         case "-extra":
@@ -118,8 +122,26 @@ struct CommandLineReader {
 
     private mutating func readOwnOption(_ word: String) -> Bool {
         switch word {
-        case "--no-jit": plan.options.usesJIT = false
+        case "--no-jit": plan.options.jit.isEnabled = false
+        case "--jit-eager": plan.options.jit.isEager = true
+        case "--jit-stats": plan.options.jit.printsStatistics = true
         case "--gc-stress": plan.options.stressesCollector = true
+        default: return false
+        }
+        return true
+    }
+
+    /// Options with a value.
+    private mutating func readOwnOption(_ word: String, _ index: Int) throws(UsageError) -> Bool {
+        switch word {
+        case "--jit-threshold":
+            guard let number = Int(try next(index)), number > 0 else {
+                throw UsageError(text: "bad number of calls \(words[index + 1])")
+            }
+            plan.options.jit.threshold = number
+        case "--jit-limit": plan.options.jit.limit = Int(try next(index)) ?? 0
+        case "--jit-dump": plan.options.jit.dumpDirectory = try next(index)
+        case "--jit-dump-filter": plan.options.jit.dumpFilter = try next(index)
         default: return false
         }
         return true

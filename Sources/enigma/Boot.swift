@@ -4,6 +4,7 @@
 import Bifs
 import CMachine
 import Glibc
+import JIT
 import Machine
 import Ports
 import Tables
@@ -32,6 +33,7 @@ func boot(_ plan: LaunchPlan, root: String) throws(UsageError) {
     FileNames.takeEncodingFromLocale()
     systemFacts.emulatorArguments = [CommandLine.arguments[0]] + plan.emulatorWords + ["--"] + plan.initArguments
     stressCollection = plan.options.stressesCollector
+    JIT.boot(plan.options.jit)
     bootMachine(bifsTable + tablesTable + portsTable)
     bootTables()
     connectPersistentTerms()
@@ -40,7 +42,10 @@ func boot(_ plan: LaunchPlan, root: String) throws(UsageError) {
         schedulers: settings.schedulers, dirtyCPU: settings.dirtyCPU ?? settings.schedulers, dirtyIO: settings.dirtyIO,
         processLimit: settings.processLimit)
     if let problem = loadPreloaded(root: root) { throw UsageError(text: "enigma: \(problem)") }
-    ExitHooks.flushPorts = { PortBoot.flushPorts() }
+    ExitHooks.flushPorts = {
+        PortBoot.flushPorts()
+        JIT.reportAtExit()
+    }
     startFirstProcesses(plan.initArguments, module: settings.bootModule)
     PortBoot.start(firstProcess: .localPid(0), breaks: settings.breaks)
     Schedulers.run()

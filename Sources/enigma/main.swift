@@ -10,6 +10,12 @@ import Terms
 let help = """
     usage: enigma [flags as for erl]
       --no-jit        run on the interpreter alone
+      --jit-eager     compile every function at its first call
+      --jit-threshold N         calls before a function is compiled
+      --jit-limit N   compile no more than N units (to find a wrong one)
+      --jit-stats     print the figures of the JIT at the end
+      --jit-dump DIR            write instructions, IR and assembly of compiled code
+      --jit-dump-filter M:F/A   only for this function
       --gc-stress     collect garbage at every heap test
       --help          this text
       --version       version of Enigma and of the OTP it runs

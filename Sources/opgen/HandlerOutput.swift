@@ -18,7 +18,17 @@ func generateHandlers() -> String {
     for (number, instruction) in instructions.enumerated() {
         text += "    case \(number): return (uint64_t)&h_\(instruction.name);\n"
     }
-    return text + "    default: return (uint64_t)&h_exit;\n    }\n}\n#pragma clang assume_nonnull end\n"
+    text += "    default: return (uint64_t)&h_exit;\n    }\n}\n"
+    text += "\nstatic inline uint64_t vm_slow_address(int32_t operation) {\n    switch (operation) {\n"
+    for (number, instruction) in instructions.enumerated() where instruction.shape != .pure {
+        text += "    case \(number): return (uint64_t)&slow_\(instruction.name);\n"
+    }
+    text += "    default: return 0;\n    }\n}\n"
+    text += "\nstatic inline uint64_t vm_slow_handler_address(int32_t operation) {\n    switch (operation) {\n"
+    for (number, instruction) in instructions.enumerated() where instruction.shape != .pure {
+        text += "    case \(number): return (uint64_t)&\(instruction.shape == .fast ? "s" : "h")_\(instruction.name);\n"
+    }
+    return text + "    default: return 0;\n    }\n}\n#pragma clang assume_nonnull end\n"
 }
 
 /// The `@c` functions the handlers call: all in one file, because the compiler makes one LLVM module per source file
@@ -45,7 +55,15 @@ func generateStubs() -> String {
     text += """
 
         /// Address of the handler of `operation`, for word 0 of an instruction.
-        @inline(never) func handlerAddress(_ operation: Op) -> UInt64 { vm_handler_address(operation.rawValue) }
+        @inline(never) public func handlerAddress(_ operation: Op) -> UInt64 { vm_handler_address(operation.rawValue) }
+
+        /// Address of the out-of-line function of `operation`, C convention (context, pc) -> pc; 0 if it has none.
+        @inline(never) public func slowAddress(_ operation: Op) -> UInt64 { vm_slow_address(operation.rawValue) }
+
+        /// Address of the handler that runs only the slow half of `operation`; 0 if it has none.
+        @inline(never) public func slowHandlerAddress(_ operation: Op) -> UInt64 {
+            vm_slow_handler_address(operation.rawValue)
+        }
 
         /// Address of the handler that leaves Erlang code.
         @inline(never) func exitHandlerAddress() -> UInt64 { vm_handler_address(-1) }
@@ -62,7 +80,7 @@ func generateStubs() -> String {
 }
 
 func generateOperations() -> String {
-    var text = banner + "\n/// Numbers of the specialised instructions, in table order.\nenum Op: Int32, CaseIterable {\n"
+    var text = banner + "\n/// Numbers of the specialised instructions, in table order.\npublic enum Op: Int32, CaseIterable {\n"
     for (number, instruction) in instructions.enumerated() {
         text += "    case \(keywordSafe(instruction.name)) = \(number)\n"
     }

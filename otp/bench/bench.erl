@@ -1,6 +1,7 @@
-%% Benchmark programs. bench:run(Name) runs one and prints the time it took in microseconds, measured inside the VM.
+%% Benchmark programs. bench:run(Name) runs one and prints the time it took in microseconds, measured inside the VM;
+%% bench:warm(Name) runs it for a while first, and prints the median of the runs after that.
 -module(bench).
--export([run/1, names/0]).
+-export([run/1, warm/1, names/0]).
 -export([loop_process/2, ring_process/1]).
 
 names() ->
@@ -11,6 +12,19 @@ run(Name) ->
     {Time, _} = timer:tc(fun() -> program(Name) end),
     io:format("~b~n", [Time]),
     halt(0).
+
+warm(Name) ->
+    warm_up(Name, erlang:monotonic_time(millisecond) + 2500),
+    Times = lists:sort([element(1, timer:tc(fun() -> program(Name) end)) || _ <- lists:seq(1, 7)]),
+    io:format("~b~n", [lists:nth(4, Times)]),
+    halt(0).
+
+warm_up(Name, End) ->
+    program(Name),
+    case erlang:monotonic_time(millisecond) < End of
+        true -> warm_up(Name, End);
+        false -> ok
+    end.
 
 program(fib) -> fib(30);
 program(tak) -> tak(20, 14, 7);

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Runs every benchmark on the real erl and on Enigma alternately and prints medians and ratios.
 
-usage: run.py ENIGMA [--rounds N] [--only NAME]...
+usage: run.py ENIGMA [--rounds N] [--warm] [--only NAME]...
+
+--warm: each program runs for a while in its VM before it is timed.
 
 Times are taken inside the VM (one run of the program in a fresh VM); start-up to halt() is the wall time of a whole
 process. A ratio is Enigma's median over erl's: below 1 Enigma is faster.
@@ -19,8 +21,8 @@ def timed(command):
     return time.monotonic() - begin, done
 
 
-def measure(vm, name):
-    wall, done = timed(vm + ["-noshell", "-pa", OUT, "-eval", "bench:run(%s)." % name])
+def measure(vm, name, how="run"):
+    wall, done = timed(vm + ["-noshell", "-pa", OUT, "-eval", "bench:%s(%s)." % (how, name)])
     if done.returncode != 0:
         raise RuntimeError("%s on %s: %s" % (name, vm[0], done.stderr[-300:] or done.stdout[-300:]))
     return int(done.stdout.split()[-1]) / 1000
@@ -29,9 +31,13 @@ def measure(vm, name):
 def main():
     arguments = sys.argv[1:]
     enigma = [os.path.abspath(arguments.pop(0))]
-    rounds, only = 5, []
+    rounds, only, how = 5, [], "run"
     while arguments:
-        flag, value = arguments.pop(0), arguments.pop(0)
+        flag = arguments.pop(0)
+        if flag == "--warm":
+            how = "warm"
+            continue
+        value = arguments.pop(0)
         if flag == "--rounds":
             rounds = int(value)
         else:
@@ -43,7 +49,7 @@ def main():
     names = only or [n.strip() for n in listing.strip("[]\n").split(",")]
     print("%-12s %10s %10s %7s" % ("program", "erl ms", "enigma ms", "ratio"))
     ratios = {}
-    if not only:
+    if not only and how == "run":
         starts = {"erl": [], "enigma": []}
         for _ in range(rounds * 2):
             for label, vm in (("erl", ["erl"]), ("enigma", enigma)):
@@ -53,8 +59,8 @@ def main():
         times = {"erl": [], "enigma": []}
         try:
             for _ in range(rounds):
-                times["erl"].append(measure(["erl"], name))
-                times["enigma"].append(measure(enigma, name))
+                times["erl"].append(measure(["erl"], name, how))
+                times["enigma"].append(measure(enigma, name, how))
         except (RuntimeError, ValueError, IndexError, subprocess.TimeoutExpired) as problem:
             print("%-12s failed: %s" % (name, problem), flush=True)
             continue

@@ -1,5 +1,6 @@
 #pragma once
 #include "Layout.h"
+#include "Native.h"
 #include "Atomics.h"
 #include "Schedule.h"
 #include "PortShims.h"

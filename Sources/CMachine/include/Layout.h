@@ -105,7 +105,7 @@ typedef struct Function {
     uint32_t labelCount;
     uint64_t *_Nullable code;  // threaded code once decoded
     uint64_t codeWords;
-    uint64_t calls;       // profile: relaxed, may lose counts
+    uint64_t calls;       // calls left until the JIT is asked; relaxed, may lose counts
 } Function;
 
 /// Body of a native function: gets the running process and its argument terms, returns a term, or 0 after it has

@@ -137,6 +137,7 @@ public final class LoadedModule: @unchecked Sendable {
         function.pointee.codeEnd = UInt32(source.end)
         function.pointee.firstLabel = UInt32(source.firstLabel)
         function.pointee.labelCount = UInt32(source.labelCount)
+        function.pointee.calls = JITHooks.threshold
         function.pointee.stub.0 = handlerSlots.decodeFunction
         function.pointee.stub.1 = UInt64(UInt(bitPattern: function))
         // A native function of that name wins, also for calls within the module.
@@ -283,6 +284,7 @@ public final class LoadedModule: @unchecked Sendable {
 
     /// Frees what only running code needs. Requires: no process runs it or will return to it.
     func freeCode() {
+        if arena.byteCount > 0 { JITHooks.release?(self) }
         takeLiterals()?.free()
         code.deallocate()
         strings.deallocate()

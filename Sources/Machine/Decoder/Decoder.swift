@@ -133,7 +133,14 @@ struct Decoder: ~Copyable {
             if decodeFused(opcode) || decodeFromTable(opcode) { return }
             decodeSpecial(opcode)
         }
-        if opcode == .label, entryLabel == -1 { entryLabel = value(0) }
+        if opcode == .label, entryLabel == -1 {
+            entryLabel = value(0)
+            if JITHooks.threshold != 0 {
+                code.begin(.count_call)
+                appendPointer(function)
+                code.barrier()
+            }
+        }
     }
 
     /// The first row of the table whose pattern the operands match.

@@ -883,6 +883,12 @@ import Terms
 @c(slow_bs_init_writable) @inline(never) func c_slow_bs_init_writable(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     slow_bs_init_writable(c, pc)
 }
+@c(fast_count_call) @inline(__always) func c_fast_count_call(
+    _ c: Ref<Context>, _ pc: Ref<CodePointer>, _ e: Ref<Words>, _ hp: Ref<Words>, _ reductions: Ref<Int64>
+) -> Bool { op_count_call(Registers(c: c, pc: pc, e: e, hp: hp, reductions: reductions)) }
+@c(slow_count_call) @inline(never) func c_slow_count_call(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    slow_count_call(c, pc)
+}
 @c(slow_decode_function) @inline(never) func c_slow_decode_function(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     slow_decode_function(c, pc)
 }
@@ -912,7 +918,15 @@ import Terms
 }
 
 /// Address of the handler of `operation`, for word 0 of an instruction.
-@inline(never) func handlerAddress(_ operation: Op) -> UInt64 { vm_handler_address(operation.rawValue) }
+@inline(never) public func handlerAddress(_ operation: Op) -> UInt64 { vm_handler_address(operation.rawValue) }
+
+/// Address of the out-of-line function of `operation`, C convention (context, pc) -> pc; 0 if it has none.
+@inline(never) public func slowAddress(_ operation: Op) -> UInt64 { vm_slow_address(operation.rawValue) }
+
+/// Address of the handler that runs only the slow half of `operation`; 0 if it has none.
+@inline(never) public func slowHandlerAddress(_ operation: Op) -> UInt64 {
+    vm_slow_handler_address(operation.rawValue)
+}
 
 /// Address of the handler that leaves Erlang code.
 @inline(never) func exitHandlerAddress() -> UInt64 { vm_handler_address(-1) }

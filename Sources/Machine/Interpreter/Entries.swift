@@ -90,6 +90,20 @@ func slow_decode_function(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     return decodeFunction(function)
 }
 
+/// `count_call function`: the entry of a function that is not compiled.
+@inline(__always) func op_count_call(_ m: Registers) -> Bool {
+    let function = Ref<Function>(bitPattern: UInt(m.word(1))).unsafelyUnwrapped
+    function.pointee.calls &-= 1
+    guard _fastPath(function.pointee.calls != 0) else { return false }
+    m.next(2)
+    return true
+}
+
+func slow_count_call(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    let function = Ref<Function>(bitPattern: UInt(pc[1])).unsafelyUnwrapped
+    return JITHooks.request?(function) == true ? pc : pc + 2
+}
+
 /// The initial function returned.
 func slow_normal_exit(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     c.process.pointee.exceptionClass = .none

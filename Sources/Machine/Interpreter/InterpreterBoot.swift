@@ -12,6 +12,7 @@ public func bootMachine(_ rows: [Bif]) {
     Literals.boot()
     HeapSizes.boot()
     PlacedCode.boot()
+    NativeHelpers.boot()
     InstructionTable.boot()
     handlerSlots.decodeFunction = handlerAddress(.decode_function)
     handlerSlots.undefinedFunction = handlerAddress(.call_undefined)

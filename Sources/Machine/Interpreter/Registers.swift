@@ -8,8 +8,8 @@ public import CMachine
 import Terms
 
 /// Byte offset of x(0) in the Context, and of float register 0.
-@inline(__always) var xBase: Int { MemoryLayout<Context>.size }
-@inline(__always) var floatBase: Int { xBase &+ Int(xRegisterCount) &* 8 }
+@inline(__always) public var xBase: Int { MemoryLayout<Context>.size }
+@inline(__always) public var floatBase: Int { xBase &+ Int(xRegisterCount) &* 8 }
 
 /// Byte offset of the builder that bs_put_... instructions write through.
 @inline(__always) var builderBase: Int { floatBase &+ Int(floatRegisterCount) &* 8 }

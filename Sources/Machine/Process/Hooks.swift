@@ -40,3 +40,13 @@ public enum CodeHooks {
     nonisolated(unsafe) public static var checkCode:
         (@convention(thin) (_ process: Ref<Process>, _ module: Term) -> Term)? = nil
 }
+
+/// What the JIT tier plugs in. The threshold is 0 while it is off.
+public enum JITHooks {
+    /// Calls of a function before the JIT is asked for it.
+    nonisolated(unsafe) public static var threshold: UInt64 = 0
+    /// A function has become hot. True: it is compiled now, so its first word leads to native code.
+    nonisolated(unsafe) public static var request: (@convention(thin) (Ref<Function>) -> Bool)? = nil
+    /// The code of a module is about to be freed; no process will return to it.
+    nonisolated(unsafe) public static var release: (@convention(thin) (LoadedModule) -> Void)? = nil
+}

@@ -1,0 +1,50 @@
+// CLLVM.c: the slots behind LLVM's functions. The stubs are hidden, so that they never stand in for libLLVM's own.
+#include "CLLVM.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#define JUMP(NAME) "jmpq *llvm_slot_" #NAME "(%rip)\n"
+#elif defined(__aarch64__)
+#define JUMP(NAME)                                                    \
+    "adrp x16, llvm_slot_" #NAME "\n"                                 \
+    "ldr x16, [x16, :lo12:llvm_slot_" #NAME "]\n"                     \
+    "br x16\n"
+#endif
+
+#define LLVM_FUNCTION(NAME)                                                                        \
+    __attribute__((visibility("hidden"), used)) void *llvm_slot_##NAME;                            \
+    __asm__(".text\n.globl " #NAME "\n.hidden " #NAME "\n.type " #NAME ", @function\n" #NAME ":\n" \
+            JUMP(NAME));
+#include "include/LLVMFunctions.inc"
+#undef LLVM_FUNCTION
+
+static const char *const places[] = {
+    "libLLVM.so.19.1", "libLLVM-19.so.1", "libLLVM-19.so", "/usr/lib/llvm-19/lib/libLLVM.so.19.1",
+    "/usr/lib/llvm-19/lib/libLLVM.so.1",
+};
+
+/// Ends the program before libLLVM's destructors run: a compile thread may still be inside it.
+static void leave(int status, void *unused) {
+    fflush(NULL);
+    _exit(status);
+}
+
+const char *llvm_bind(void) {
+    static char problem[200];
+    void *library = NULL;
+    for (unsigned i = 0; i < sizeof places / sizeof *places && !library; i++) library = dlopen(places[i], RTLD_NOW | RTLD_LOCAL);
+    if (!library) return "libLLVM 19 is not installed";
+#define LLVM_FUNCTION(NAME)                                                \
+    if (!(llvm_slot_##NAME = dlsym(library, #NAME))) {                     \
+        snprintf(problem, sizeof problem, "libLLVM has no %s", #NAME);     \
+        return problem;                                                    \
+    }
+#include "include/LLVMFunctions.inc"
+#undef LLVM_FUNCTION
+    on_exit(leave, NULL);
+    return NULL;
+}

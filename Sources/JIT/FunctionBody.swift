@@ -1,0 +1,338 @@
+// FunctionBody.swift: one function as the compiler sees it: its instructions, basic blocks, the points where it is
+// entered, and which x registers are live where.
+//
+// Entry points are the words that others may continue at: the function's entry, return addresses, catch positions and
+// the labels that a waiting process comes back to. Each becomes a native function of its own.
+
+import CMachine
+import Machine
+import Terms
+
+/// A set of x registers (0...) and float registers (1024...).
+struct RegisterSet: Equatable {
+    private var bits: [UInt64] = []
+    static let firstFloat = 1024
+
+    init() {}
+    init<S: Sequence>(_ members: S) where S.Element == Int { for member in members { insert(member) } }
+
+    mutating func insert(_ member: Int) {
+        while bits.count <= member >> 6 { bits.append(0) }
+        bits[member >> 6] |= 1 << UInt64(member & 63)
+    }
+    mutating func remove(_ member: Int) {
+        if member >> 6 < bits.count { bits[member >> 6] &= ~(1 << UInt64(member & 63)) }
+    }
+    /// Answers whether the set grew.
+    @discardableResult mutating func formUnion(_ other: RegisterSet) -> Bool {
+        while bits.count < other.bits.count { bits.append(0) }
+        var grew = false
+        for index in other.bits.indices where other.bits[index] & ~bits[index] != 0 {
+            bits[index] |= other.bits[index]
+            grew = true
+        }
+        return grew
+    }
+    func contains(_ member: Int) -> Bool { member >> 6 < bits.count && bits[member >> 6] >> UInt64(member & 63) & 1 == 1 }
+    var members: [Int] {
+        var result: [Int] = []
+        for (index, word) in bits.enumerated() {
+            var rest = word
+            while rest != 0 {
+                result.append(index * 64 + rest.trailingZeroBitCount)
+                rest &= rest - 1
+            }
+        }
+        return result
+    }
+    static func == (a: RegisterSet, b: RegisterSet) -> Bool { a.members == b.members }
+}
+
+/// How control leaves an instruction.
+enum Flow {
+    /// To the next instruction, or to one of the targets.
+    case next
+    /// Only to one of the targets.
+    case jump
+    /// A call that comes back to the next instruction.
+    case call
+    /// It does not come back: return, tail call, exception.
+    case leave
+}
+
+struct Block {
+    /// Range of instruction indexes.
+    var first: Int
+    var end: Int
+    /// Blocks that control may continue in, but for calls.
+    var successors: [Int] = []
+    var liveIn = RegisterSet()
+}
+
+final class FunctionBody {
+    let function: Ref<Function>
+    /// First word of the threaded code.
+    let base: CodePointer
+    private(set) var instructions: [Instruction] = []
+    private(set) var blocks: [Block] = []
+    /// Block that starts at a word.
+    private(set) var blockAt: [Int: Int] = [:]
+    /// Word of the function's entry label.
+    let entry: Int
+    /// Words of all entry points, the function's entry first.
+    private(set) var entryPoints: [Int] = []
+
+    /// Labels whose code is not repeated in each native function that reaches it.
+    fileprivate(set) var sharedLabels: Set<Int> = []
+
+    var name: String {
+        let f = function.pointee
+        return "\(f.moduleName.atomText):\(f.name.atomText)/\(f.arity)"
+    }
+
+    /// Reads the code. `originals`: words that native code has taken over. Nil: something is not code of ours.
+    init?(_ function: Ref<Function>, _ reader: OperandReader, originals: [UInt: UInt64]) {
+        guard let code = function.pointee.code else { return nil }
+        self.function = function
+        base = CodePointer(code)
+        let count = Int(function.pointee.codeWords)
+        var words = [UInt64](unsafeUninitializedCapacity: count) { buffer, used in
+            for index in 0..<count { buffer[index] = code[index] }
+            used = count
+        }
+        let address = UInt(bitPattern: code)
+        for index in 0..<count { if let original = originals[address + UInt(index * 8)] { words[index] = original } }
+        entry = Int(UInt(bitPattern: function.pointee.entry) - address) / 8
+        guard entry >= 0, entry < count else { return nil }
+        let ok = words.withUnsafeBufferPointer { buffer -> Bool in
+            var position = 0
+            while position < count {
+                guard let instruction = reader.read(buffer, at: position, base: address) else { return false }
+                instructions.append(instruction)
+                position = instruction.next
+            }
+            return true
+        }
+        guard ok else { return nil }
+        for index in instructions.indices { addEffects(index) }
+        makeBlocks()
+        findLiveness()
+        findSharedLabels()
+    }
+
+    // MARK: Effects that the operands do not show
+
+    private func addEffects(_ index: Int) {
+        let instruction = instructions[index]
+        var reads: [Int] = []
+        var writes: [Int] = []
+        func raw(_ operand: Int) -> UInt64 {
+            if case .raw(let value) = instruction.operands[operand] { value } else { 0 }
+        }
+        func export() -> Export { UnsafePointer<Export>(bitPattern: UInt(raw(0)))!.pointee }
+        func callee() -> Function { UnsafePointer<Function>(bitPattern: UInt(raw(0)))!.pointee }
+        switch instruction.op {
+        case .call, .call_only, .call_last:
+            reads += 0..<Int(callee().arity)
+            writes = [0]
+        case .call_ext, .call_ext_only, .call_ext_last, .call_bif:
+            reads += 0..<Int(export().arity)
+            writes = [0]
+        case .call_fun:
+            reads += 0...Int(raw(0))
+            writes = [0]
+        case .call_fun2:
+            reads += 0..<Int(raw(0))
+            writes = [0]
+        case .apply, .apply_last:
+            reads += 0...Int(raw(0)) + 1
+            writes = [0]
+        case .make_fun2:
+            reads += 0..<Int(raw(1))
+            writes = [0]
+        case .return, .deallocate_return: reads = [0]
+        case .send:
+            reads = [0, 1]
+            writes = [0]
+        case .build_stacktrace, .bs_init_writable:
+            reads = [0]
+            writes = [0]
+        case .raw_raise:
+            reads = [0, 1, 2]
+            writes = [0]
+        case .catch_end:
+            reads = [0, 1, 2, 3]
+            writes = [0]
+        case .try_case:
+            reads = [1, 2, 3]
+            writes = [0]
+        case .function_clause: reads += 0..<Int(function.pointee.arity)
+        case .fmove_load, .fconv: writes = [float(raw(1))]
+        case .fmove_store: reads = [float(raw(0))]
+        case .fmove_copy, .fnegate:
+            reads = [float(raw(0))]
+            writes = [float(raw(1))]
+        case .fadd, .fsub, .fmul, .fdiv:
+            reads = [float(raw(0)), float(raw(1))]
+            writes = [float(raw(2))]
+        default: break
+        }
+        instructions[index].reads += reads
+        instructions[index].writes += writes
+        if let live = instruction.live { instructions[index].reads += 0..<live }
+    }
+
+    /// Member of a register set for the float register at a byte offset of the context.
+    private func float(_ offset: UInt64) -> Int { RegisterSet.firstFloat + (Int(offset) - floatBase) / 8 }
+
+    static func flow(_ instruction: Instruction) -> Flow {
+        switch instruction.op {
+        case .call, .call_ext, .call_fun, .call_fun2, .apply: .call
+        case .call_only, .call_last, .call_ext_only, .call_ext_last, .apply_last, .return, .deallocate_return, .badmatch,
+            .case_end, .badrecord, .if_end, .function_clause, .try_case_end, .raise, .unreachable:
+            .leave
+        case .jump, .select_val2_x, .select_linear, .select_binary, .select_table, .select_terms, .select_tuple_arity, .wait,
+            .loop_rec_end:
+            .jump
+        default: .next
+        }
+    }
+
+    /// No x register but those written survives it.
+    static func endsRegisters(_ op: Op) -> Bool {
+        switch op {
+        case .call, .call_ext, .call_fun, .call_fun2, .apply, .call_bif, .send, .loop_rec, .loop_rec_end, .wait, .wait_timeout:
+            true
+        default: false
+        }
+    }
+
+    /// Its slow path may collect.
+    static func mayCollect(_ instruction: Instruction) -> Bool {
+        if instruction.live != nil || endsRegisters(instruction.op) { return true }
+        switch instruction.op {
+        case .build_stacktrace, .bs_init_writable, .catch_end, .make_fun2: return true
+        default: return false
+        }
+    }
+
+    // MARK: Blocks
+
+    private func makeBlocks() {
+        var leaders: Set<Int> = [entry, 0]
+        var points: Set<Int> = []
+        for instruction in instructions {
+            leaders.formUnion(instruction.targets)
+            switch instruction.op {
+            case .catch: points.formUnion(instruction.targets)
+            case .wait, .loop_rec_end: points.formUnion(instruction.targets)
+            case .wait_timeout:
+                points.formUnion(instruction.targets)
+                points.insert(instruction.start)
+                points.insert(instruction.next)
+            default: break
+            }
+            let flow = Self.flow(instruction)
+            if flow == .call { points.insert(instruction.next) }
+            if flow != .next || !instruction.targets.isEmpty { leaders.insert(instruction.next) }
+        }
+        points.remove(entry)
+        entryPoints = [entry] + points.sorted()
+        leaders.formUnion(points)
+        var indexOf: [Int: Int] = [:]
+        for (index, instruction) in instructions.enumerated() { indexOf[instruction.start] = index }
+        let starts = leaders.compactMap { indexOf[$0] }.sorted()
+        for (number, first) in starts.enumerated() {
+            let end = number + 1 < starts.count ? starts[number + 1] : instructions.count
+            blockAt[instructions[first].start] = number
+            blocks.append(Block(first: first, end: end))
+        }
+        entryPoints = entryPoints.filter { blockAt[$0] != nil }
+        for number in blocks.indices {
+            let last = instructions[blocks[number].end - 1]
+            var next = blocks[number].first..<blocks[number].end
+            var words: [Int] = []
+            while let index = next.popFirst() {
+                // A catch jumps nowhere itself; the exception enters at its label.
+                if instructions[index].op != .catch { words += instructions[index].targets }
+            }
+            let flow = Self.flow(last)
+            if flow == .next { words.append(last.next) }
+            blocks[number].successors = Array(Set(words.compactMap { blockAt[$0] })).sorted()
+        }
+    }
+
+    // MARK: Liveness
+
+    private func findLiveness() {
+        var changed = true
+        while changed {
+            changed = false
+            for number in blocks.indices.reversed() {
+                var live = RegisterSet()
+                for successor in blocks[number].successors { live.formUnion(blocks[successor].liveIn) }
+                // The result of a call is read behind it.
+                let live0 = liveBefore(blocks[number].first, in: number, from: live)
+                if blocks[number].liveIn.formUnion(live0) { changed = true }
+            }
+        }
+    }
+
+    /// Registers live before instruction `index` of block `number`, given those live at the block's end.
+    private func liveBefore(_ index: Int, in number: Int, from end: RegisterSet) -> RegisterSet {
+        var live = end
+        for i in (index..<blocks[number].end).reversed() { step(instructions[i], &live) }
+        return live
+    }
+
+    private func step(_ instruction: Instruction, _ live: inout RegisterSet) {
+        for target in instruction.targets where instruction.op != .catch {
+            if let block = blockAt[target] { live.formUnion(blocks[block].liveIn) }
+        }
+        for register in instruction.writes { live.remove(register) }
+        if Self.endsRegisters(instruction.op) {
+            live = RegisterSet(instruction.targets.flatMap { target in blockAt[target].map { blocks[$0].liveIn.members } ?? [] })
+        }
+        for register in instruction.reads { live.insert(register) }
+    }
+
+    /// Registers live after each instruction of a block, in order.
+    func liveAfter(_ number: Int) -> [RegisterSet] {
+        var live = RegisterSet()
+        for successor in blocks[number].successors { live.formUnion(blocks[successor].liveIn) }
+        var result: [RegisterSet] = []
+        for index in (blocks[number].first..<blocks[number].end).reversed() {
+            result.append(live)
+            step(instructions[index], &live)
+        }
+        return result.reversed()
+    }
+}
+
+extension FunctionBody {
+    /// Instructions in all native functions, if every one repeats what it reaches.
+    private func repeatedSize() -> Int {
+        entryPoints.reduce(0) { total, word in
+            var seen: Set<Int> = []
+            var open = [blockAt[word]!]
+            while let number = open.popLast() {
+                guard seen.insert(number).inserted else { continue }
+                open += blocks[number].successors
+            }
+            return total + seen.reduce(0) { $0 + blocks[$1].end - blocks[$1].first }
+        }
+    }
+
+    /// In a function with many calls, every label that is reached from several places becomes an entry point.
+    fileprivate func findSharedLabels() {
+        guard repeatedSize() > 3 * instructions.count + 200 else { return }
+        var references: [Int: Int] = [:]
+        for block in blocks { for successor in block.successors { references[successor, default: 0] += 1 } }
+        for word in entryPoints.dropFirst() { references[blockAt[word]!, default: 0] += 1 }
+        let small = 4
+        for (number, count) in references where count > 1 && blocks[number].end - blocks[number].first > small {
+            sharedLabels.insert(instructions[blocks[number].first].start)
+        }
+        sharedLabels.remove(entry)
+    }
+}

@@ -1,0 +1,325 @@
+// Lowering+Instructions.swift: what each instruction becomes. `lower` answers false when nothing follows: the
+// instruction left the function or jumped. What has no case of its own goes to the interpreter's slow function.
+
+import CLLVM
+import CMachine
+import Machine
+import Terms
+
+extension Lowering {
+    func lower(_ instruction: Instruction) -> Bool {
+        switch instruction.op {
+        case .move_xx, .move_xy, .move_yx, .move_yy: set(1, value(0))
+        case .move_cx, .move_cy:
+            // The register stands in the packed word, before the constant.
+            set(0, value(1))
+        case .move2_xx, .move2_xy, .move2_yx:
+            set(1, value(0))
+            set(3, value(2))
+        case .swap_xx, .swap:
+            let (first, second) = (value(0), value(1))
+            set(0, second)
+            set(1, first)
+        case .init_y, .try_end: set(0, ir.word(Term.nil.raw))
+        case .init_yregs:
+            for index in 1..<instruction.operands.count { setY(Int(raw(index)) / 8, ir.word(Term.nil.raw)) }
+        case .allocate, .allocate_zero, .allocate_heap, .allocate_heap_zero: lowerAllocate()
+        case .test_heap: heapTest(bytes: Int(raw(0)), live: instruction.live ?? 0)
+        case .deallocate, .trim: stack = ir.offset(stack, Int(raw(0)))
+        case .return, .deallocate_return:
+            lowerReturn(bytes: instruction.op == .return ? 0 : Int(raw(0)))
+            return false
+        case .call, .call_only, .call_last, .call_ext, .call_ext_only, .call_ext_last:
+            lowerCall()
+            return false
+        case .call_fun, .call_fun2:
+            lowerCallFun()
+            return false
+        case .make_fun: lowerMakeFun()
+        case .jump:
+            if let target = failBlock(0) { ir.branch(target) }
+            return false
+        case .select_val2_x, .select_linear, .select_binary, .select_table, .select_tuple_arity:
+            lowerSelect()
+            return false
+        case .get_list_xxx, .get_list_xxy, .get_list_xyx, .get_list:
+            let cell = self.cell(value(0))
+            let (head, tail) = (word(cell, 0), word(cell, 1))
+            set(1, head)
+            set(2, tail)
+        case .get_hd_xx, .get_hd: set(1, word(cell(value(0)), 0))
+        case .get_tl_xx, .get_tl: set(1, word(cell(value(0)), 1))
+        case .get_tuple_element_xx, .get_tuple_element_xy, .get_tuple_element_yx:
+            set(1, word(object(value(0)), Int(raw(2)) / 8))
+        case .get_tuple_element2_xx:
+            let tuple = object(value(0))
+            let (first, second) = (word(tuple, Int(raw(3)) / 8), word(tuple, Int(raw(4)) / 8))
+            set(1, first)
+            set(2, second)
+        case .get_tuple_element: set(2, word(object(value(0)), Int(raw(1)) / 8))
+        case .set_tuple_element: setWord(object(value(1)), 1 + Int(raw(2)), value(0))
+        case .put_list_xxx, .put_list_yxx: lowerCons(head: 0, tail: 1, to: 2)
+        case .put_list_xcx: lowerCons(head: 0, tail: 2, to: 1)
+        case .put_list: lowerCons(head: 0, tail: 1, to: 2)
+        case .put_tuple2: lowerTuple(elements: Array(2..<instruction.operands.count))
+        case .put_tuple2_2: lowerTuple(elements: [1, 2])
+        case .put_tuple2_3: lowerTuple(elements: [1, 2, 3])
+        case .get_map_elements: lowerMapElements()
+        case .self: set(0, processID)
+        case .catch: set(0, ir.word(Term.catchTag(body.base + instruction.targets[0]).raw))
+        case .try_case:
+            set(0, ir.word(Term.nil.raw))
+            setX(0, x(3))
+        case .count_call: break
+        case .remove_message, .timeout, .recv_marker_clear, .recv_marker_use: return callSlow()
+        default:
+            if lowerTest() || lowerArithmetic() || lowerFloat() || lowerBits() { return true }
+            return callSlow()
+        }
+        return true
+    }
+
+    // MARK: Frames
+
+    private func lowerAllocate() {
+        let bytes = Int(raw(0))
+        let hasHeap = current.op == .allocate_heap || current.op == .allocate_heap_zero
+        heapTest(bytes: bytes + (hasHeap ? Int(raw(1)) : 0), live: current.live ?? 0)
+        stack = ir.offset(stack, -bytes)
+        if current.op == .allocate_zero || current.op == .allocate_heap_zero {
+            for register in 0..<bytes / 8 { setY(register, ir.word(Term.nil.raw)) }
+        }
+    }
+
+    private func lowerReturn(bytes: Int) {
+        flush(0)
+        let frame = ir.offset(stack, bytes)
+        let pc = ir.load(ir.pointer, frame, .heap)
+        stack = ir.offset(frame, 8)
+        dispatch(pc)
+    }
+
+    // MARK: Calls
+
+    /// Counts a call; the insertion point is then where reductions are left. When they are used up the interpreter's
+    /// slow function leaves at the callee.
+    private func countReduction() {
+        reductions = ir.sub(reductions, ir.int(1))
+        let over = newBlock("over")
+        let left = newBlock("left")
+        ir.branchRarely(ir.compare(LLVMIntSLE, reductions, ir.int(0)), over, left)
+        ir.position(over)
+        leaveSlowly()
+        ir.position(left)
+    }
+
+    private func pushReturn() {
+        let frame = ir.offset(stack, -8)
+        ir.store(ir.word(address(of: current.next)), frame, .heap)
+        stack = frame
+    }
+
+    private func lowerCall() {
+        countReduction()
+        switch current.op {
+        case .call, .call_ext: pushReturn()
+        case .call_last, .call_ext_last: stack = ir.offset(stack, Int(raw(1)))
+        default: break
+        }
+        let isLocal = current.op == .call || current.op == .call_only || current.op == .call_last
+        guard isLocal else {
+            for register in current.reads { flush(register) }
+            let export = ir.address(raw(0))
+            return dispatch(ir.load(ir.pointer, ir.offset(export, Field.exportEntry), .process))
+        }
+        let callee = UnsafeMutablePointer<Function>(bitPattern: UInt(raw(0)))!
+        let arity = Int(callee.pointee.arity)
+        if isBody, callee == body.function, current.op != .call {
+            // The entry's arguments are this function's variables.
+            return ir.branch(block(at: body.entry))
+        }
+        if let target = unit.nativeBody(callee) {
+            for register in argumentRegisters..<max(arity, argumentRegisters) { flush(register) }
+            return tail(target, pc: ir.address(0), (0..<min(arity, argumentRegisters)).map { x($0) })
+        }
+        for register in 0..<arity { flush(register) }
+        dispatch(ir.load(ir.pointer, ir.offset(ir.address(raw(0)), Field.functionEntry), .process))
+    }
+
+    /// A local fun of the right arity whose module is loaded; its free variables follow the arguments.
+    private func lowerCallFun() {
+        let arity = Int(raw(0))
+        let fun = current.op == .call_fun ? x(arity) : value(1)
+        let slow = newBlock("slow")
+        func demand(_ condition: Value) {
+            let next = newBlock("fun")
+            ir.branchRarely(LLVMBuildNot(ir.builder, condition, ""), slow, next)
+            ir.position(next)
+        }
+        demand(ir.equal(ir.and(fun, 3), 2))
+        let object = self.object(fun)
+        demand(ir.equal(ir.and(word(object, 0), 63), Subtag.fun << 2))
+        let kind = word(object, 2)
+        demand(ir.equal(ir.and(kind, 0x100_00FF), UInt64(arity)))
+        let entry = ir.toPointer(word(object, 1))
+        let function = ir.load(ir.pointer, ir.offset(entry, Field.funFunction), .process)
+        demand(ir.compare(LLVMIntNE, ir.toInteger(function), ir.int(0)))
+        demand(ir.compare(LLVMIntSGT, reductions, ir.int(1)))
+        reductions = ir.sub(reductions, ir.int(1))
+        for register in 0..<arity { flush(register) }
+        copyFreeVariables(object, count: ir.and(ir.shiftRightLogical(kind, ir.int(8)), 0xFFFF), to: arity)
+        pushReturn()
+        dispatch(ir.load(ir.pointer, ir.offset(function, Field.functionEntry), .process))
+        ir.position(slow)
+        leaveSlowly()
+    }
+
+    private func copyFreeVariables(_ object: Value, count: Value, to first: Int) {
+        let before = ir.currentBlock
+        let loop = newBlock("free")
+        let done = newBlock("called")
+        ir.branch(ir.equal(count, 0), done, loop)
+        ir.position(loop)
+        let index: Value = LLVMBuildPhi(ir.builder, ir.i64, "")
+        let bytes = ir.shiftLeft(index, ir.int(3))
+        let free = ir.load(ir.i64, ir.offset(ir.offset(object, 40), bytes), .heap)
+        ir.store(free, ir.offset(ir.offset(context, xBase + first * 8), bytes), .x)
+        let next = ir.add(index, ir.int(1))
+        ir.branch(ir.equal(next, count), done, loop)
+        var values: [LLVMValueRef?] = [ir.int(0), next]
+        var blocks: [LLVMBasicBlockRef?] = [before, loop]
+        LLVMAddIncoming(index, &values, &blocks, 2)
+        ir.position(done)
+    }
+
+    private func lowerMakeFun() {
+        let entry = UnsafePointer<FunEntry>(bitPattern: UInt(raw(0)))!.pointee
+        let count = Int(raw(2))
+        let values = (0..<count).map { value(3 + $0) }
+        let object = take(Layout.funWords + count)
+        setWord(object, 0, ir.word(Header.make(Layout.funWords - 1 + count, Subtag.fun)))
+        setWord(object, 1, ir.word(raw(0)))
+        setWord(object, 2, ir.word(UInt64(entry.arity) | UInt64(count) << 8))
+        setWord(object, 3, processID)
+        setWord(object, 4, ir.word(Term.nil.raw))
+        for (index, value) in values.enumerated() { setWord(object, 5 + index, value) }
+        set(1, boxed(object))
+    }
+
+    // MARK: Selection
+
+    private func lowerSelect() {
+        var values: [UInt64] = []
+        var labels: [Int] = []
+        for (index, operand) in current.operands.enumerated().dropFirst(2) {
+            switch operand {
+            case .raw(let word):
+                // The count of values stands before them, but for the pair form.
+                if index == 2, current.op != .select_val2_x { continue }
+                values.append(word)
+            case .label(let word): labels.append(word)
+            default: break
+            }
+        }
+        if current.op == .select_table {
+            let first = Int(bitPattern: UInt(raw(2)))
+            values = labels.indices.map { Term.small(first + $0).raw }
+        }
+        guard let fail = failBlock(1) else { return }
+        var subject = value(0)
+        if current.op == .select_tuple_arity {
+            let boxedBlock = newBlock("boxed")
+            ir.branch(ir.equal(ir.and(subject, 3), 2), boxedBlock, fail)
+            ir.position(boxedBlock)
+            subject = word(object(subject), 0)
+        }
+        let choice = LLVMBuildSwitch(ir.builder, subject, fail, UInt32(values.count))
+        for (value, label) in zip(values, labels) { LLVMAddCase(choice, ir.word(value), block(at: label)) }
+    }
+
+    // MARK: Data
+
+    private func lowerCons(head: Int, tail: Int, to target: Int) {
+        let (first, rest) = (value(head), value(tail))
+        let cell = take(2)
+        setWord(cell, 0, first)
+        setWord(cell, 1, rest)
+        set(target, cons(cell))
+    }
+
+    private func lowerTuple(elements: [Int]) {
+        let values = elements.map { value($0) }
+        let object = take(values.count + 1)
+        setWord(object, 0, ir.word(Header.make(values.count, Subtag.tuple)))
+        for (index, value) in values.enumerated() { setWord(object, index + 1, value) }
+        set(0, boxed(object))
+    }
+
+    /// Immediate keys in flat maps are looked for in line, everything else by the machine.
+    private func lowerMapElements() {
+        guard let fail = failBlock(1) else { return }
+        let map = value(0)
+        let count = Int(raw(2))
+        var results: [Value] = []
+        let object = self.object(map)
+        let isFlat = ir.equal(ir.and(ir.shiftRightLogical(word(object, 0), ir.int(40)), 3), 0)
+        for pair in 0..<count {
+            let key = current.operands[3 + 2 * pair]
+            if case .constant(let raw) = key, Term(raw: raw).isImmediate {
+                results.append(flatLookup(object, map, isFlat, raw, fail))
+            } else {
+                let found = ir.call(lookupHelper, [map, value(key)])
+                results.append(found)
+                failIfNone(found, fail)
+            }
+        }
+        for pair in 0..<count { set(4 + 2 * pair, results[pair]) }
+    }
+
+    private var lookupHelper: IRBuilder.Callee { ir.machine(NativeHelpers.mapLookupAddress, ir.i64, [ir.i64, ir.i64]) }
+
+    private func failIfNone(_ value: Value, _ fail: BasicBlock) {
+        let found = newBlock("found")
+        ir.branch(ir.equal(value, 0), fail, found)
+        ir.position(found)
+    }
+
+    private func flatLookup(_ object: Value, _ map: Value, _ isFlat: Value, _ key: UInt64, _ fail: BasicBlock) -> Value {
+        let flat = newBlock("flat")
+        let search = newBlock("search")
+        let test = newBlock("test")
+        let hashed = newBlock("hashed")
+        let hit = newBlock("hit")
+        let done = newBlock("value")
+        ir.branch(isFlat, flat, hashed)
+        ir.position(flat)
+        let size = word(object, 1)
+        let keys = self.object(word(object, 2))
+        ir.branch(search)
+        ir.position(search)
+        let index: Value = LLVMBuildPhi(ir.builder, ir.i64, "")
+        ir.branch(ir.equal(index, size), fail, test)
+        ir.position(test)
+        let bytes = ir.shiftLeft(index, ir.int(3))
+        let next = ir.add(index, ir.int(1))
+        ir.branch(ir.equal(ir.load(ir.i64, ir.offset(ir.offset(keys, 8), bytes), .heap), key), hit, search)
+        var values: [LLVMValueRef?] = [ir.int(0), next]
+        var blocks: [LLVMBasicBlockRef?] = [flat, test]
+        LLVMAddIncoming(index, &values, &blocks, 2)
+        ir.position(hit)
+        let inFlat = ir.load(ir.i64, ir.offset(ir.offset(object, 24), bytes), .heap)
+        ir.branch(done)
+        ir.position(hashed)
+        let inTree = ir.call(lookupHelper, [map, ir.word(key)])
+        let found = newBlock("found")
+        ir.branch(ir.equal(inTree, 0), fail, found)
+        ir.position(found)
+        ir.branch(done)
+        ir.position(done)
+        let result: Value = LLVMBuildPhi(ir.builder, ir.i64, "")
+        values = [inFlat, inTree]
+        blocks = [hit, found]
+        LLVMAddIncoming(result, &values, &blocks, 2)
+        return result
+    }
+}

@@ -1,0 +1,352 @@
+// Lowering.swift: one native function: the code reachable from one entry point of an Erlang function. x registers are
+// variables that LLVM makes registers of; y registers stay in the frame; e, hp and the reductions are variables too.
+//
+// What an instruction does not do inline it leaves to the interpreter's slow function (`callSlow`), with the registers
+// that function may look at written back first. Where the compiler has bet on something (`sideExit`), all live
+// registers are written back and the interpreter goes on at that instruction.
+
+import CLLVM
+import CMachine
+import Machine
+import Terms
+
+/// Offsets that native code uses, from the one layout header.
+enum Field {
+    static let process = MemoryLayout<Context>.offset(of: \Context.process)!
+    static let top = MemoryLayout<Process>.offset(of: \Process.heap)! + MemoryLayout<Heap>.offset(of: \Heap.top)!
+    static let stackTop = MemoryLayout<Process>.offset(of: \Process.stackTop)!
+    static let reductions = MemoryLayout<Process>.offset(of: \Process.sliceReductions)!
+    static let id = MemoryLayout<Process>.offset(of: \Process.id)!
+    static let functionEntry = MemoryLayout<Function>.offset(of: \Function.entry)!
+    static let exportEntry = MemoryLayout<Export>.offset(of: \Export.entry)!
+    static let funFunction = MemoryLayout<FunEntry>.offset(of: \FunEntry.function)!
+    static let reserve = Int(stackReserve) * 8
+}
+
+final class Lowering {
+    let unit: Unit
+    let body: FunctionBody
+    let ir: IRBuilder
+    let llvmFunction: Value
+    /// The function's own entry: x registers come as parameters and self calls are jumps.
+    let isBody: Bool
+    private let setup: BasicBlock
+    private var locals: [Int: Value] = [:]
+    private var e: Value
+    private var hp: Value
+    private var reds: Value
+    let context: Value
+    private var nativeBlocks: [Int: BasicBlock] = [:]
+    private var pending: [Int] = []
+    private let entryBlock: Int
+
+    /// State of the instruction being lowered.
+    private(set) var current: Instruction
+    private var liveAfter = RegisterSet()
+
+    init(_ unit: Unit, _ body: FunctionBody, entry: Int, llvmFunction: Value, isBody: Bool) {
+        self.unit = unit
+        self.body = body
+        ir = unit.ir
+        self.llvmFunction = llvmFunction
+        self.isBody = isBody
+        entryBlock = body.blockAt[entry]!
+        current = body.instructions[body.blocks[entryBlock].first]
+        setup = ir.block(llvmFunction, "setup")
+        ir.position(setup)
+        context = LLVMGetParam(llvmFunction, 0)
+        e = LLVMBuildAlloca(ir.builder, ir.pointer, "e")
+        hp = LLVMBuildAlloca(ir.builder, ir.pointer, "hp")
+        reds = LLVMBuildAlloca(ir.builder, ir.i64, "reductions")
+        ir.storeLocal(LLVMGetParam(llvmFunction, 2), e)
+        ir.storeLocal(LLVMGetParam(llvmFunction, 3), hp)
+        ir.storeLocal(LLVMGetParam(llvmFunction, 4), reds)
+    }
+
+    // MARK: Driving
+
+    func run() {
+        let arity = Int(body.function.pointee.arity)
+        let live = body.blocks[entryBlock].liveIn.members
+        for register in Set(live + (isBody ? Array(0..<arity) : [])).sorted() {
+            let local = self.local(register)
+            ir.position(setup)
+            if isBody, register < min(arity, argumentRegisters) {
+                ir.storeLocal(LLVMGetParam(llvmFunction, UInt32(5 + register)), local)
+            } else {
+                ir.storeLocal(loadRegister(register), local)
+            }
+        }
+        ir.position(setup)
+        ir.branch(nativeBlock(entryBlock))
+        while let number = pending.popLast() { lower(block: number) }
+        // Variables made late stand before the branch.
+    }
+
+    private func nativeBlock(_ number: Int) -> BasicBlock {
+        if let block = nativeBlocks[number] { return block }
+        let start = body.instructions[body.blocks[number].first].start
+        let block = ir.block(llvmFunction, "w\(start)")
+        nativeBlocks[number] = block
+        pending.append(number)
+        return block
+    }
+
+    /// Where a jump to the label at `word` goes: a block of this function, or another entry point.
+    func block(at word: Int) -> BasicBlock {
+        let number = body.blockAt[word]!
+        if unit.isShared(body, word), number != entryBlock {
+            let block = ir.block(llvmFunction, "leave_w\(word)")
+            let here = ir.currentBlock
+            ir.position(block)
+            enterPoint(word)
+            ir.position(here)
+            return block
+        }
+        return nativeBlock(number)
+    }
+
+    /// Continues in the native function of another entry point.
+    private func enterPoint(_ word: Int) {
+        for register in body.blocks[body.blockAt[word]!].liveIn.members { flush(register) }
+        tail(unit.entryPoint(body, word), pc: ir.address(address(of: word)))
+    }
+
+    private func lower(block number: Int) {
+        let block = body.blocks[number]
+        ir.position(nativeBlocks[number]!)
+        let live = body.liveAfter(number)
+        var isOpen = true
+        for index in block.first..<block.end {
+            current = body.instructions[index]
+            liveAfter = live[index - block.first]
+            isOpen = lower(current)
+            if !isOpen { break }
+        }
+        if isOpen { ir.branch(self.block(at: current.next)) }
+    }
+
+    // MARK: Registers
+
+    func address(of word: Int) -> UInt64 { UInt64(UInt(bitPattern: body.base + word)) }
+
+    private func local(_ register: Int) -> Value {
+        if let local = locals[register] { return local }
+        let here = LLVMGetInsertBlock(ir.builder)
+        if let first = LLVMGetFirstInstruction(setup) {
+            LLVMPositionBuilderBefore(ir.builder, first)
+        } else {
+            ir.position(setup)
+        }
+        let isFloat = register >= RegisterSet.firstFloat
+        let local: Value = LLVMBuildAlloca(ir.builder, isFloat ? ir.double : ir.i64, isFloat ? "f" : "x\(register)")
+        if let here { ir.position(here) }
+        locals[register] = local
+        return local
+    }
+
+    private func registerAddress(_ register: Int) -> Value {
+        let bytes = register >= RegisterSet.firstFloat ? floatBase + (register - RegisterSet.firstFloat) * 8 : xBase + register * 8
+        return ir.offset(context, bytes)
+    }
+    private func loadRegister(_ register: Int) -> Value {
+        register >= RegisterSet.firstFloat
+            ? ir.load(ir.double, registerAddress(register), .float) : ir.load(ir.i64, registerAddress(register), .x)
+    }
+    /// Writes the register's value back to the context.
+    func flush(_ register: Int) {
+        let isFloat = register >= RegisterSet.firstFloat
+        let value = ir.loadLocal(isFloat ? ir.double : ir.i64, local(register))
+        ir.store(value, registerAddress(register), isFloat ? .float : .x)
+    }
+    private func reload(_ register: Int) { ir.storeLocal(loadRegister(register), local(register)) }
+
+    func x(_ register: Int) -> Value { ir.loadLocal(ir.i64, local(register)) }
+    func setX(_ register: Int, _ value: Value) { ir.storeLocal(value, local(register)) }
+    func float(_ offset: UInt64) -> Value {
+        ir.loadLocal(ir.double, local(RegisterSet.firstFloat + (Int(offset) - floatBase) / 8))
+    }
+    func setFloat(_ offset: UInt64, _ value: Value) {
+        ir.storeLocal(value, local(RegisterSet.firstFloat + (Int(offset) - floatBase) / 8))
+    }
+
+    var stack: Value {
+        get { ir.loadLocal(ir.pointer, e) }
+        set { ir.storeLocal(newValue, e) }
+    }
+    var heapTop: Value {
+        get { ir.loadLocal(ir.pointer, hp) }
+        set { ir.storeLocal(newValue, hp) }
+    }
+    var reductions: Value {
+        get { ir.loadLocal(ir.i64, reds) }
+        set { ir.storeLocal(newValue, reds) }
+    }
+
+    func y(_ register: Int) -> Value { ir.load(ir.i64, ir.offset(stack, register * 8), .heap) }
+    func setY(_ register: Int, _ value: Value) { ir.store(value, ir.offset(stack, register * 8), .heap) }
+
+    func value(_ operand: Operand) -> Value {
+        switch operand {
+        case .x(let register): x(register)
+        case .y(let register): y(register)
+        case .constant(let word), .raw(let word): ir.word(word)
+        case .live(let count): ir.int(count)
+        case .label, .raising: ir.int(0)
+        }
+    }
+    func value(_ index: Int) -> Value { value(current.operands[index]) }
+    func raw(_ index: Int) -> UInt64 { if case .raw(let word) = current.operands[index] { word } else { 0 } }
+    func set(_ index: Int, _ value: Value) {
+        switch current.operands[index] {
+        case .x(let register): setX(register, value)
+        case .y(let register): setY(register, value)
+        default: break
+        }
+    }
+    /// Where a test that fails goes.
+    func failBlock(_ index: Int) -> BasicBlock? {
+        if case .label(let word) = current.operands[index] { block(at: word) } else { nil }
+    }
+
+    /// Heap words that an earlier heap test reserved.
+    func take(_ words: Int) -> Value {
+        let object = heapTop
+        heapTop = ir.offset(object, words * 8)
+        return object
+    }
+    func word(_ object: Value, _ index: Int) -> Value { ir.load(ir.i64, ir.offset(object, index * 8), .heap) }
+    func setWord(_ object: Value, _ index: Int, _ value: Value) { ir.store(value, ir.offset(object, index * 8), .heap) }
+    func boxed(_ object: Value) -> Value { ir.or(ir.toInteger(object), ir.int(2)) }
+    func cons(_ cell: Value) -> Value { ir.or(ir.toInteger(cell), ir.int(1)) }
+    /// The object of a boxed term.
+    func object(_ term: Value) -> Value { ir.offset(ir.toPointer(term), -2) }
+    func cell(_ term: Value) -> Value { ir.offset(ir.toPointer(term), -1) }
+
+    func newBlock(_ name: String) -> BasicBlock { ir.block(llvmFunction, name) }
+
+    // MARK: Leaving
+
+    func tail(_ target: Value, pc: Value, _ arguments: [Value] = []) {
+        var list = [context, pc, stack, heapTop, reductions] + arguments
+        while list.count < 5 + argumentRegisters { list.append(ir.poison) }
+        ir.tailCall(target, list)
+    }
+
+    /// Continues at the word `pc` points at.
+    func dispatch(_ pc: Value) {
+        tail(ir.load(ir.pointer, pc, .code), pc: pc)
+    }
+
+    private var processAddress: Value { ir.load(ir.pointer, ir.offset(context, Field.process), .process) }
+
+    func restore() {
+        let process = processAddress
+        stack = ir.load(ir.pointer, ir.offset(process, Field.stackTop), .process)
+        heapTop = ir.load(ir.pointer, ir.offset(process, Field.top), .process)
+        reductions = ir.load(ir.i64, ir.offset(process, Field.reductions), .process)
+    }
+    var processID: Value { ir.load(ir.i64, ir.offset(processAddress, Field.id), .process) }
+
+    /// Runs the interpreter's slow function for the current instruction, and continues where it says: in line if that
+    /// is the next instruction or a label of it. The insertion point is then behind the instruction; nil if nothing
+    /// comes back.
+    @discardableResult func callSlow() -> Bool {
+        if FunctionBody.flow(current) == .leave {
+            leaveSlowly()
+            return false
+        }
+        let collects = FunctionBody.mayCollect(current)
+        var written = RegisterSet(current.reads.filter { $0 < RegisterSet.firstFloat })
+        if collects {
+            written.formUnion(RegisterSet(liveAfter.members.filter { $0 < RegisterSet.firstFloat && !current.writes.contains($0) }))
+        }
+        for register in written.members { flush(register) }
+        let slow = ir.machine(
+            NativeHelpers.slowCallAddress, ir.pointer, [ir.pointer, ir.pointer, ir.pointer, ir.pointer, ir.i64, ir.pointer])
+        let place = ir.address(address(of: current.start))
+        let pc = ir.call(slow, [context, place, stack, heapTop, reductions, ir.address(slowAddress(current.op))])
+        restore()
+        let others = newBlock("elsewhere")
+        let flow = FunctionBody.flow(current)
+        let comesBack = flow == .next
+        let next = newBlock("next")
+        if comesBack && current.targets.isEmpty {
+            ir.branchRarely(ir.compare(LLVMIntNE, ir.toInteger(pc), ir.word(address(of: current.next))), others, next)
+        } else if current.targets.isEmpty {
+            ir.branch(others)
+        } else {
+            let labels = Set(current.targets).sorted()
+            let choice = LLVMBuildSwitch(ir.builder, ir.toInteger(pc), others, UInt32(labels.count + 1))
+            if comesBack { LLVMAddCase(choice, ir.word(address(of: current.next)), next) }
+            for label in labels where label != current.next { LLVMAddCase(choice, ir.word(address(of: label)), block(at: label)) }
+        }
+        ir.position(others)
+        dispatch(pc)
+        ir.position(next)
+        guard comesBack else {
+            LLVMBuildUnreachable(ir.builder)
+            return false
+        }
+        for register in collects ? liveAfter.members : current.writes {
+            if register < RegisterSet.firstFloat || current.writes.contains(register) { reload(register) }
+        }
+        return true
+    }
+
+    /// Ends this path in the interpreter's slow half of the current instruction.
+    func leaveSlowly() {
+        for register in current.reads { flush(register) }
+        tail(ir.address(slowHandlerAddress(current.op)), pc: ir.address(address(of: current.start)))
+    }
+
+    /// Gives up native code at the current instruction, which must not have changed anything yet.
+    func sideExit() {
+        var live = liveAfter
+        for register in current.writes { live.remove(register) }
+        for target in current.targets { if let block = body.blockAt[target] { live.formUnion(body.blocks[block].liveIn) } }
+        live.formUnion(RegisterSet(current.reads))
+        for register in live.members { flush(register) }
+        ir.call(ir.machine(unit.exitHelper, ir.void, [ir.i64]), [ir.word(unit.number)])
+        tail(ir.address(handlerAddress(current.op)), pc: ir.address(address(of: current.start)))
+    }
+
+    /// An operand makes the fast half impossible.
+    private var hasBigConstant: Bool {
+        current.operands.contains { if case .constant(let word) = $0 { !Term(raw: word).isImmediate } else { false } }
+    }
+
+    /// The slow half of an instruction whose fast half bets on small integers: out of line, joining at `done`.
+    func slowPath(_ slow: BasicBlock, joining done: BasicBlock) {
+        ir.position(slow)
+        if unit.speculates, !hasBigConstant {
+            sideExit()
+        } else if callSlow() {
+            ir.branch(done)
+        }
+        ir.position(done)
+    }
+
+    /// Makes room: `bytes` between heap and stack besides the reserve, then goes on.
+    func heapTest(bytes: Int, live: Int) {
+        let free = ir.sub(ir.toInteger(stack), ir.toInteger(heapTop))
+        let full = newBlock("full")
+        let room = newBlock("room")
+        ir.branchRarely(ir.compare(LLVMIntSLT, free, ir.int(bytes + Field.reserve)), full, room)
+        ir.position(full)
+        for register in 0..<live { flush(register) }
+        let collect = ir.machine(
+            NativeHelpers.collectAddress, ir.i64, [ir.pointer, ir.i64, ir.pointer, ir.pointer, ir.i64, ir.i64])
+        let leaving = ir.call(collect, [context, ir.int(bytes / 8), stack, heapTop, reductions, ir.int(live)])
+        restore()
+        let ends = newBlock("ends")
+        let collected = newBlock("collected")
+        ir.branchRarely(ir.compare(LLVMIntNE, leaving, ir.int(0)), ends, collected)
+        ir.position(ends)
+        dispatch(ir.toPointer(leaving))
+        ir.position(collected)
+        for register in 0..<live where liveAfter.contains(register) { reload(register) }
+        ir.branch(room)
+        ir.position(room)
+    }
+}

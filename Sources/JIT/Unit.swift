@@ -1,0 +1,97 @@
+// Unit.swift: what is compiled together: a hot function and the hot local functions it calls. Calls inside a unit pass
+// the first x registers in machine registers.
+//
+//     public entry   loads x(0)... from the context, continues in the body    <- the word at the function's label
+//     body           the code from the entry; x(0)... are parameters          <- calls inside the unit
+//     entry point    the code from a return address, catch position, ...      <- the word there
+
+import CLLVM
+import CMachine
+import Machine
+import Terms
+
+/// A native function that stands in a code word once it is compiled.
+struct Published {
+    let symbol: String
+    let word: CodePointer
+}
+
+final class Unit {
+    let number: UInt64
+    let ir: IRBuilder
+    let bodies: [FunctionBody]
+    /// Slow halves of arithmetic give native code up.
+    let speculates: Bool
+    /// Called with the unit's number at each side exit.
+    let exitHelper: UInt64
+    private(set) var published: [Published] = []
+    private var natives: [Ref<Function>: Value] = [:]
+    private var points: [UInt64: Value] = [:]
+    private var pending: [(body: FunctionBody, word: Int, function: Value)] = []
+
+    init(
+        number: UInt64, bodies: [FunctionBody], speculates: Bool, exitHelper: UInt64,
+        features: (cpu: String, features: String)
+    ) {
+        self.number = number
+        self.bodies = bodies
+        self.speculates = speculates
+        self.exitHelper = exitHelper
+        ir = IRBuilder(name: bodies[0].name, features: features)
+    }
+
+    /// Writes the IR of all functions.
+    func lower() {
+        for body in bodies {
+            natives[body.function] = ir.makeFunction("\(body.name) \(number)", isPublic: false)
+        }
+        for body in bodies {
+            makePublicEntry(body)
+            Lowering(self, body, entry: body.entry, llvmFunction: natives[body.function]!, isBody: true).run()
+            for word in body.entryPoints.dropFirst() {
+                publish(entryPoint(body, word), body, word)
+            }
+        }
+        while let (body, word, function) = pending.popLast() {
+            Lowering(self, body, entry: word, llvmFunction: function, isBody: false).run()
+        }
+    }
+
+    private func makePublicEntry(_ body: FunctionBody) {
+        let function = ir.makeFunction("\(body.name) entry \(number)", isPublic: true)
+        ir.position(ir.block(function, "entry"))
+        let parameters = (0..<5).map { LLVMGetParam(function, UInt32($0))! }
+        var arguments = parameters
+        for register in 0..<argumentRegisters {
+            let isArgument = register < Int(body.function.pointee.arity)
+            arguments.append(
+                isArgument ? ir.load(ir.i64, ir.offset(parameters[0], xBase + register * 8), .x) : ir.poison)
+        }
+        ir.tailCall(natives[body.function]!, arguments)
+        publish(function, body, body.entry)
+    }
+
+    private func publish(_ function: Value, _ body: FunctionBody, _ word: Int) {
+        var length = 0
+        let name = String(cString: LLVMGetValueName2(function, &length))
+        LLVMSetLinkage(function, LLVMExternalLinkage)
+        published.append(Published(symbol: name, word: body.base + word))
+    }
+
+    /// The body of `function`, if it belongs to the unit.
+    func nativeBody(_ function: Ref<Function>) -> Value? { natives[function] }
+
+    /// The native function that goes on at `word`.
+    func entryPoint(_ body: FunctionBody, _ word: Int) -> Value {
+        let key = UInt64(UInt(bitPattern: body.base + word))
+        if let function = points[key] { return function }
+        let function = ir.makeFunction("\(body.name) w\(word) \(number)", isPublic: false)
+        points[key] = function
+        pending.append((body, word, function))
+        return function
+    }
+
+    /// Jumps to the label at `word` leave the native function instead of repeating the code there: in functions where
+    /// repeating it would grow the code too much.
+    func isShared(_ body: FunctionBody, _ word: Int) -> Bool { body.sharedLabels.contains(word) }
+}

@@ -1,0 +1,44 @@
+// NativeHelpers.swift: what native code calls, with the C convention. The machine registers are stored in the process
+// before a helper that takes the context; the others touch no process. The JIT takes their addresses from here.
+
+import CMachine
+import Terms
+
+public enum NativeHelpers {
+    /// Erlang's order: negative, zero or positive.
+    static let compare: @convention(c) (UInt64, UInt64) -> Int = { a, b in
+        compareTerms(Term(raw: a), Term(raw: b))
+    }
+
+    /// `=:=`
+    static let identical: @convention(c) (UInt64, UInt64) -> UInt64 = { a, b in
+        termsIdentical(Term(raw: a), Term(raw: b)) ? 1 : 0
+    }
+
+    /// `==`
+    static let equal: @convention(c) (UInt64, UInt64) -> UInt64 = { a, b in
+        termsEqual(Term(raw: a), Term(raw: b)) ? 1 : 0
+    }
+
+    /// Value of a key in a map, 0 if it is not there. Requires: a map.
+    static let mapLookup: @convention(c) (UInt64, UInt64) -> UInt64 = { map, key in
+        mapGet(Term(raw: map), Term(raw: key))?.raw ?? 0
+    }
+
+    /// vm_native_collect of Native.c: collects for `words` free words with x[0..<live] as roots; answers null, or where
+    /// to continue because the process ends.
+    public static var collectAddress: UInt64 { vm_native_collect_address() }
+    /// vm_native_slow of Native.c: stores the machine registers, runs a slow function, answers where to continue.
+    public static var slowCallAddress: UInt64 { vm_native_slow_address() }
+    static func boot() {
+        vm_native_boot { c, words, live in c.collect(need: words, live: live) ? nil : c.leaveExiting() }
+    }
+    public static var compareAddress: UInt64 { address(unsafeBitCast(compare, to: UInt.self)) }
+    public static var identicalAddress: UInt64 { address(unsafeBitCast(identical, to: UInt.self)) }
+    public static var equalAddress: UInt64 { address(unsafeBitCast(equal, to: UInt.self)) }
+    public static var mapLookupAddress: UInt64 { address(unsafeBitCast(mapLookup, to: UInt.self)) }
+    private static func address(_ function: UInt) -> UInt64 { UInt64(function) }
+
+    /// The word at this address leaves Erlang code.
+    public static var exitWord: UInt64 { UInt64(UInt(bitPattern: PlacedCode.exit)) }
+}
