@@ -18,12 +18,17 @@ public struct Bif: Sendable {
     public let name: StaticString
     public let arity: Int
     public let body: BifBody
+    /// The dirty pool whose threads run it, 0 for none.
+    public let dirty: UInt8
 
-    public init(_ module: StaticString, _ name: StaticString, _ arity: Int, _ body: @escaping BifBody) {
+    public init(
+        _ module: StaticString, _ name: StaticString, _ arity: Int, dirty: UInt8 = 0, _ body: @escaping BifBody
+    ) {
         self.module = module
         self.name = name
         self.arity = arity
         self.body = body
+        self.dirty = dirty
     }
 }
 

@@ -152,29 +152,50 @@ extension UnsafeMutablePointer where Pointee == Table {
         return end == active ? nil : end
     }
 
-    /// Empties the table, keeping marked objects if it is fixed; answers how many objects it had. Requires: exclusive.
-    func hashDeleteAll() -> Int {
-        let objects = size
-        if isFixed {
-            markAllDeleted()
-        } else {
-            var position: Int? = 0
-            while let index = position { position = freeBuckets(from: index, limit: 10_000) }
-            freeSegments()
-            pointee.segments[0] = newSegment(HashLimits.firstSegment)
-            pointee.active = UInt64(HashLimits.firstSegment)
-            pointee.slots = HashLimits.firstSegment
-            pointee.shrinkLimit = 0
-            forgetDeletions()
-            for index in 0...Int(pointee.stripeMask) {
-                pointee.stripes[index].words = 0
-                pointee.stripes[index].objects = 0
-            }
+    /// Empties the table; the result owns what was in it. Requires: exclusive, and not fixed unless it is ordered.
+    func takeContents() -> Table {
+        var contents = Table()
+        contents.flags = pointee.flags
+        if isOrdered {
+            contents.root = pointee.root
+            pointee.root = nil
+            pointee.treeObjects = 0
+            pointee.treeWords = 0
+            return contents
         }
-        return objects
+        contents.segments = pointee.segments
+        contents.active = pointee.active
+        pointee.segments = .allocate(capacity: HashLimits.segmentLimit)
+        pointee.segments.initialize(repeating: nil, count: HashLimits.segmentLimit)
+        pointee.segments[0] = newSegment(HashLimits.firstSegment)
+        pointee.active = UInt64(HashLimits.firstSegment)
+        pointee.slots = HashLimits.firstSegment
+        pointee.shrinkLimit = 0
+        forgetDeletions()
+        for index in 0...Int(pointee.stripeMask) {
+            pointee.stripes[index].words = 0
+            pointee.stripes[index].objects = 0
+        }
+        return contents
     }
 
-    private func markAllDeleted() {
+    /// Frees what `takeContents` gave. Pauses on a fiber.
+    func freeContents() {
+        if isOrdered {
+            while !freeTree(limit: 1000) { _ = vm_breathe(100) }
+            return
+        }
+        var position: Int? = 0
+        while let index = position {
+            position = freeBuckets(from: index, limit: 1000)
+            _ = vm_breathe(100)
+        }
+        freeSegments()
+        pointee.segments.deallocate()
+    }
+
+    /// Marks all objects of a fixed table deleted. Requires: exclusive.
+    func markAllDeleted() {
         for position in 0..<Int(pointee.active) {
             var current = TableObject(bucket(position).pointee)
             guard let first = current else { continue }

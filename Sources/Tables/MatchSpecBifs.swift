@@ -47,7 +47,9 @@ func ets_match_spec_run_r_3(_ process: Ref<Process>, _ arguments: Arguments) -> 
     var results = arguments[2]
     var count = 0
     var list = arguments[0]
+    var pace = Pace(unit: 1)
     while list.isCons {
+        guard pace.goesOn(count) else { return process.giveWay(arguments) }
         let result = runner.run(list.head)
         if !result.isNone { results = process.heap.cons(result, results) }
         count += 1

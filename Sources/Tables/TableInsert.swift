@@ -50,7 +50,10 @@ private func insertList(_ process: Ref<Process>, _ arguments: Arguments, _ onlyN
     let position = table.pointee.keyPosition
     var count = 0
     var list = arguments[1]
+    let isHere = process.pointee.native == nil
     while list.isCons {
+        // All at once means in one go, with the table locked: only the other schedulers must not wait.
+        if isHere, count > 8000 { return process.goDirty(arguments) }
         guard list.head.isTuple, list.head.tupleSize >= position else { return process.badarg() }
         count += 1
         list = list.tail
@@ -137,9 +140,20 @@ func ets_delete_object_2(_ process: Ref<Process>, _ arguments: Arguments) -> Ter
 /// ets:delete_all_objects/1 and select_delete of everything: the number of objects there were.
 func ets_internal_delete_all_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard let locked = TableRegistry.acquire(process, arguments[0], .write, .exclusive) else { return .none }
-    defer { locked.unlock() }
     let table = locked.table
-    let count = table.isOrdered ? table.treeDeleteAll() : table.hashDeleteAll()
+    if process.isLong(table.size / 10) {
+        locked.unlock()
+        return process.goLong(arguments)
+    }
+    let count = table.size
+    if table.isOrdered || !table.isFixed {
+        var contents = table.takeContents()
+        locked.unlock()
+        withUnsafeMutablePointer(to: &contents) { $0.freeContents() }
+    } else {
+        table.markAllDeleted()
+        locked.unlock()
+    }
     process.bump(count / 10)
     return .small(count)
 }

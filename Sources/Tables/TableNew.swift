@@ -171,6 +171,10 @@ private func makeTableMagic(_ table: Ref<Table>, _ process: Ref<Process>) -> Ref
 
 func ets_delete_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard let locked = TableRegistry.acquire(process, arguments[0], .write, .exclusive) else { return .none }
+    if process.isLong(locked.table.size / 10) {
+        locked.unlock()
+        return process.goLong(arguments)
+    }
     process.bump(destroyTable(locked.table))
     return Atoms.true
 }

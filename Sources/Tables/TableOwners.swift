@@ -236,10 +236,13 @@ func destroyTable(_ table: Ref<Table>) -> Int {
     UnsafeMutableRawPointer(magic).assumingMemoryBound(to: Binary.self).release()
     let objects = table.size
     if table.isOrdered {
-        while !table.freeTree(limit: 10_000) {}
+        while !table.freeTree(limit: 1000) { _ = vm_breathe(100) }
     } else {
         var position: Int? = 0
-        while let index = position { position = table.freeBuckets(from: index, limit: 10_000) }
+        while let index = position {
+            position = table.freeBuckets(from: index, limit: 1000)
+            _ = vm_breathe(100)
+        }
         table.destroyHash()
     }
     table.reset()

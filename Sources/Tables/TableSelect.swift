@@ -1,8 +1,9 @@
 // TableSelect.swift: what a match specification asks of a table: which keys can match, and going through the objects.
 //
 // With a known key only its bucket or node is looked at; in an ordered set a key pattern whose beginning is known gives
-// a range. A traversal without a limit runs to its end under one lock; one with a limit keeps its place in the
-// continuation: a bucket index, or the last key.
+// a range. A traversal with a limit keeps its place in the continuation: a bucket index, or the last key. In a big table
+// the native function runs on a fiber and lets go of the table when it gives the thread back (`pause`): the table is
+// fixed meanwhile, so that its buckets stay where they are; an ordered set is entered again at the next key.
 
 import CMachine
 import Machine
@@ -220,17 +221,80 @@ struct Traversal {
     let action: SelectAction
     var runner: MatchRunner
     private let heap: Ref<Heap>
+    /// Nil: the table is gone or may not be used any more, an exception is stored; or the process is ending.
+    private var locked: LockedTable?
+    private let access: TableAccess
+    private let locking: TableLocking
+    /// Made at the first pause, from which on the traversal fixes the table.
+    private var reference = Term.none
+    private var charged = 0
     /// Results so far, the last one first; their number.
     var list = Term.nil
     var found = 0
     /// Objects looked at.
     var visited = 0
 
-    init(_ process: Ref<Process>, _ table: Ref<Table>, _ program: Ref<MatchProgram>, _ action: SelectAction) {
-        self.table = table
+    /// Takes over `locked`, a table locked as the action needs it; `end` lets go of it.
+    init(_ process: Ref<Process>, _ locked: LockedTable, _ program: Ref<MatchProgram>, _ action: SelectAction) {
+        table = locked.table
+        self.locked = locked
         self.action = action
+        let isReading = action == .collect || action == .count
+        access = isReading ? .read : .write
+        locking = isReading ? .shared : .record
         runner = MatchRunner(program, process, copies: action == .collect)
         heap = process.heap
+        vm_hold(1)
+    }
+
+    /// The traversal was broken off; what the function answers is an exception that is stored.
+    var isBroken: Bool { locked == nil }
+
+    mutating func end() {
+        runner.release()
+        locked?.unlock()
+        locked = nil
+        if !reference.isNone {
+            var cause = Term.none
+            if let again = TableRegistry.acquire(runner.process, reference, .information, .record, &cause) {
+                _ = vm_fetch_sub(&table.pointee.fixCount, 1)
+                if !table.isFixed, table.hasDeletions { table.purgeDeletions() }
+                again.unlock()
+            }
+        }
+        vm_hold(-1)
+    }
+
+    /// Whether the thread is to be given back before the next object.
+    @inline(__always) private mutating func isDue() -> Bool {
+        if visited &- charged < 64 { return false }
+        return charge()
+    }
+
+    @inline(never) private mutating func charge() -> Bool {
+        guard vm_on_fiber() else {
+            charged = .max
+            return false
+        }
+        let work = visited - charged
+        charged = visited
+        return !vm_breathe(Int64(work)) || runner.process.pointee.sliceReductions <= 0
+    }
+
+    /// Gives the thread back without the table. False: broken off.
+    private mutating func pause() -> Bool {
+        guard let before = locked else { return false }
+        if reference.isNone {
+            reference = table.reference(heap)
+            _ = vm_fetch_add(&table.pointee.fixCount, 1)
+        }
+        before.unlock()
+        locked = nil
+        vm_hold(-1)
+        let goesOn = vm_breathe(1)
+        vm_hold(1)
+        if goesOn { locked = TableRegistry.acquire(runner.process, reference, access, locking) }
+        return locked != nil
     }
 
     /// Matches one object. True if something is to be done with it; `result` is what it became.
@@ -310,6 +374,12 @@ struct Traversal {
     mutating func visitBuckets(from index: Int, limit: Int) -> Int {
         var walk = HashWalk(table, at: index)
         while !walk.isDone {
+            if isDue() {
+                let place = walk.index
+                walk.stop()
+                guard pause() else { return -1 }
+                walk = HashWalk(table, at: place)
+            }
             visit(bucket: walk.bucket)
             walk.advance()
             if limit > 0, found >= limit, !walk.isDone {
@@ -339,7 +409,16 @@ struct Traversal {
     /// Answers the last node visited if the limit ended it.
     mutating func visitNodes(from start: TableObject?, to end: Term?, ascending: Bool, limit: Int) -> TableObject? {
         var current = start
-        while let object = current {
+        while let next = current {
+            var object = next
+            if isDue() {
+                let key = copyOut(object.key(table.pointee.keyPosition), to: heap)
+                guard pause() else { return nil }
+                guard let found = table.treeFind(key) ?? (ascending ? table.treeAfter(key) : table.treeBefore(key)) else {
+                    return nil
+                }
+                object = found
+            }
             if let end {
                 let order = comparePattern(end, object.key(table.pointee.keyPosition))
                 if ascending ? order < 0 : order > 0 { return nil }

@@ -26,19 +26,19 @@ let tableSelectBifs: [Bif] = [
 ]
 
 func ets_select_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    selectAll(process, arguments[0], arguments[1], reversed: false)
+    selectAll(process, arguments, arguments[1], reversed: false)
 }
 
 func ets_select_reverse_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    selectAll(process, arguments[0], arguments[1], reversed: true)
+    selectAll(process, arguments, arguments[1], reversed: true)
 }
 
 func ets_select_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    selectSome(process, arguments[0], arguments[1], arguments[2], reversed: false)
+    selectSome(process, arguments, arguments[1], arguments[2], reversed: false)
 }
 
 func ets_select_reverse_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    selectSome(process, arguments[0], arguments[1], arguments[2], reversed: true)
+    selectSome(process, arguments, arguments[1], arguments[2], reversed: true)
 }
 
 /// [{Pattern, [], [Result]}]
@@ -49,88 +49,109 @@ private func simpleSpecification(_ process: Ref<Process>, _ pattern: Term, _ res
 
 func ets_match_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     let specification = simpleSpecification(process, arguments[1], Atoms.dollarDollar)
-    return selectAll(process, arguments[0], specification, reversed: false)
+    return selectAll(process, arguments, specification, reversed: false)
 }
 
 func ets_match_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     let specification = simpleSpecification(process, arguments[1], Atoms.dollarDollar)
-    return selectSome(process, arguments[0], specification, arguments[2], reversed: false)
+    return selectSome(process, arguments, specification, arguments[2], reversed: false)
 }
 
 func ets_match_object_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     let specification = simpleSpecification(process, arguments[1], Atoms.dollarUnderscore)
-    return selectAll(process, arguments[0], specification, reversed: false)
+    return selectAll(process, arguments, specification, reversed: false)
 }
 
 func ets_match_object_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     let specification = simpleSpecification(process, arguments[1], Atoms.dollarUnderscore)
-    return selectSome(process, arguments[0], specification, arguments[2], reversed: false)
+    return selectSome(process, arguments, specification, arguments[2], reversed: false)
 }
 
 // MARK: - Without a limit
 
-private func selectAll(_ process: Ref<Process>, _ identifier: Term, _ specification: Term, reversed: Bool) -> Term {
-    guard let locked = TableRegistry.acquire(process, identifier, .read, .shared) else { return .none }
-    defer { locked.unlock() }
-    guard let selection = Selection.make(process, locked.table, specification, .collect) else { return .none }
+/// Locks the table of a selection and makes the selection. Nil: answer `result`.
+private func begin(
+    _ process: Ref<Process>, _ arguments: Arguments, _ specification: Term, _ action: SelectAction, _ result: inout Term
+) -> (LockedTable, Selection)? {
+    let isReading = action == .collect || action == .count
+    guard
+        let locked = TableRegistry.acquire(
+            process, arguments[0], isReading ? .read : .write, isReading ? .shared : .record)
+    else { return nil }
+    if process.isLong(locked.table.size) {
+        locked.unlock()
+        result = process.goLong(arguments)
+        return nil
+    }
+    if action == .replace, locked.table.pointee.flags & TableFlags.bag != 0 {
+        locked.unlock()
+        result = process.tableError(Atoms.table_type)
+        return nil
+    }
+    guard let selection = Selection.make(process, locked.table, specification, action) else {
+        locked.unlock()
+        return nil
+    }
+    return (locked, selection)
+}
+
+private func selectAll(_ process: Ref<Process>, _ arguments: Arguments, _ specification: Term, reversed: Bool) -> Term {
+    var result = Term.none
+    guard let (locked, selection) = begin(process, arguments, specification, .collect, &result) else { return result }
     defer { selection.program.free() }
-    var traversal = Traversal(process, locked.table, selection.program, .collect)
-    defer { traversal.runner.release() }
+    var traversal = Traversal(process, locked, selection.program, .collect)
+    defer { traversal.end() }
     // The list grows at its front, so the objects are taken in the opposite order.
     traversal.visitAll(selection, ascending: reversed)
     process.bump(traversal.visited)
-    return traversal.list
+    return traversal.isBroken ? .none : traversal.list
 }
 
 func ets_select_count_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    guard let locked = TableRegistry.acquire(process, arguments[0], .read, .shared) else { return .none }
-    defer { locked.unlock() }
-    return count(process, locked, arguments[1], .count)
+    count(process, arguments, .count)
 }
 
 func ets_select_replace_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    guard let locked = TableRegistry.acquire(process, arguments[0], .write, .record) else { return .none }
-    defer { locked.unlock() }
-    if locked.table.pointee.flags & TableFlags.bag != 0 { return process.tableError(Atoms.table_type) }
-    return count(process, locked, arguments[1], .replace)
+    count(process, arguments, .replace)
 }
 
 func ets_internal_select_delete_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    guard let locked = TableRegistry.acquire(process, arguments[0], .write, .record) else { return .none }
-    defer { locked.unlock() }
-    let result = count(process, locked, arguments[1], .delete)
-    let table = locked.table
-    if !result.isNone, !table.isOrdered, table.size < table.pointee.shrinkLimit, !table.isFixed {
-        table.shrink(table.size)
-    }
-    return result
+    count(process, arguments, .delete)
 }
 
-private func count(
-    _ process: Ref<Process>, _ locked: LockedTable, _ specification: Term, _ action: SelectAction
-) -> Term {
-    guard let selection = Selection.make(process, locked.table, specification, action) else { return .none }
+private func count(_ process: Ref<Process>, _ arguments: Arguments, _ action: SelectAction) -> Term {
+    var result = Term.none
+    guard let (locked, selection) = begin(process, arguments, arguments[1], action, &result) else { return result }
     defer { selection.program.free() }
-    var traversal = Traversal(process, locked.table, selection.program, action)
-    defer { traversal.runner.release() }
+    var traversal = Traversal(process, locked, selection.program, action)
+    defer { traversal.end() }
     traversal.visitAll(selection, ascending: true)
     process.bump(traversal.visited)
+    if traversal.isBroken { return .none }
+    let table = traversal.table
+    if action == .delete, !table.isOrdered, table.size < table.pointee.shrinkLimit, !table.isFixed {
+        table.shrink(table.size)
+    }
     return .small(traversal.found)
 }
 
 // MARK: - With a limit
 
 private func selectSome(
-    _ process: Ref<Process>, _ identifier: Term, _ specification: Term, _ limit: Term, reversed: Bool
+    _ process: Ref<Process>, _ arguments: Arguments, _ specification: Term, _ limit: Term, reversed: Bool
 ) -> Term {
-    guard let locked = TableRegistry.acquire(process, identifier, .read, .shared) else { return .none }
-    defer { locked.unlock() }
-    guard limit.isSmall, limit.smallValue > 0 else { return process.badarg() }
-    guard let selection = Selection.make(process, locked.table, specification, .collect) else { return .none }
-    var traversal = Traversal(process, locked.table, selection.program, .collect)
+    let identifier = arguments[0]
+    var result = Term.none
+    guard limit.isSmall, limit.smallValue > 0 else {
+        guard let locked = TableRegistry.acquire(process, identifier, .read, .shared) else { return .none }
+        locked.unlock()
+        return process.badarg()
+    }
+    guard let (locked, selection) = begin(process, arguments, specification, .collect, &result) else { return result }
+    var traversal = Traversal(process, locked, selection.program, .collect)
     var isKept = false
     defer {
-        traversal.runner.release()
+        traversal.end()
         if !isKept { selection.program.free() }
         process.bump(traversal.visited)
     }
@@ -168,6 +189,7 @@ private func hashResult(
     _ process: Ref<Process>, _ table: Ref<Table>, _ traversal: inout Traversal, _ next: Int, _ identifier: Term,
     _ limit: Term, isFirst: Bool, _ program: ProgramOwner
 ) -> Term {
+    if traversal.isBroken { return .none }
     let heap = process.heap
     let most = limit.smallValue
     var results = traversal.list
@@ -225,6 +247,7 @@ private func treeResult(
     _ process: Ref<Process>, _ table: Ref<Table>, _ traversal: Traversal, _ last: TableObject?, _ identifier: Term,
     _ end: Term?, _ limit: Term, _ reversed: Bool, _ program: ProgramOwner
 ) -> Term {
+    if traversal.isBroken { return .none }
     let heap = process.heap
     if traversal.found == 0 { return Atoms.endOfTable }
     var results = Term.nil
@@ -252,22 +275,38 @@ func ets_select_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     if continuation == Atoms.endOfTable { return continuation }
     guard continuation.isTuple, continuation.tupleSize >= 1 else { return process.badarg() }
     guard let locked = TableRegistry.acquire(process, continuation.element(0), .read, .shared) else { return .none }
-    defer { locked.unlock() }
+    if process.isLong(locked.table.size) {
+        locked.unlock()
+        return process.goLong(arguments)
+    }
+    let isValid = locked.table.isOrdered ? isTreeContinuation(continuation) : isHashContinuation(continuation)
+    guard isValid, let program = MatchReference.program(continuation.element(locked.table.isOrdered ? 4 : 3)) else {
+        locked.unlock()
+        return process.badarg()
+    }
+    var traversal = Traversal(process, locked, program, .collect)
+    defer { traversal.end() }
     return locked.table.isOrdered
-        ? continueTree(process, locked.table, continuation) : continueHash(process, locked.table, continuation)
+        ? continueTree(process, &traversal, continuation) : continueHash(process, &traversal, continuation)
 }
 
-private func continueHash(_ process: Ref<Process>, _ table: Ref<Table>, _ continuation: Term) -> Term {
-    guard continuation.tupleSize == 6, continuation.element(1).isSmall, continuation.element(2).isSmall,
-        continuation.element(4).isList, continuation.element(5).isSmall,
-        let program = MatchReference.program(continuation.element(3))
-    else { return process.badarg() }
+private func isHashContinuation(_ continuation: Term) -> Bool {
+    continuation.tupleSize == 6 && continuation.element(1).isSmall && continuation.element(2).isSmall
+        && continuation.element(2).smallValue > 0 && continuation.element(4).isList && continuation.element(5).isSmall
+        && continuation.element(5).smallValue >= 0
+        && hasLength(continuation.element(4), continuation.element(5).smallValue)
+}
+
+private func isTreeContinuation(_ continuation: Term) -> Bool {
+    continuation.tupleSize == 8 && continuation.element(3).isSmall && continuation.element(3).smallValue > 0
+        && continuation.element(5).isList && continuation.element(6).isSmall && continuation.element(7).isSmall
+}
+
+private func continueHash(_ process: Ref<Process>, _ traversal: inout Traversal, _ continuation: Term) -> Term {
+    let table = traversal.table
     let bucket = continuation.element(1).smallValue
     let limit = continuation.element(2)
     let found = continuation.element(5).smallValue
-    guard limit.smallValue > 0, found >= 0, hasLength(continuation.element(4), found) else { return process.badarg() }
-    var traversal = Traversal(process, table, program, .collect)
-    defer { traversal.runner.release() }
     traversal.list = continuation.element(4)
     traversal.found = found
     let owner = ProgramOwner { continuation.element(3) }
@@ -293,16 +332,10 @@ private func hasLength(_ list: Term, _ count: Int) -> Bool {
     return left == 0
 }
 
-private func continueTree(_ process: Ref<Process>, _ table: Ref<Table>, _ continuation: Term) -> Term {
-    guard continuation.tupleSize == 8, continuation.element(3).isSmall, continuation.element(5).isList,
-        continuation.element(6).isSmall, continuation.element(7).isSmall,
-        let program = MatchReference.program(continuation.element(4))
-    else { return process.badarg() }
+private func continueTree(_ process: Ref<Process>, _ traversal: inout Traversal, _ continuation: Term) -> Term {
+    let table = traversal.table
     let limit = continuation.element(3)
-    guard limit.smallValue > 0 else { return process.badarg() }
     let reversed = continuation.element(6).smallValue != 0
-    var traversal = Traversal(process, table, program, .collect)
-    defer { traversal.runner.release() }
     let key = continuation.element(1)
     let end: Term? = continuation.element(2).isNil ? nil : continuation.element(2)
     let start = reversed ? table.treeBefore(key) : table.treeAfter(key)

@@ -233,14 +233,6 @@ extension UnsafeMutablePointer where Pointee == Table {
         }
         return true
     }
-
-    func treeDeleteAll() -> Int {
-        let objects = pointee.treeObjects
-        while !freeTree(limit: 10_000) {}
-        pointee.treeObjects = 0
-        pointee.treeWords = 0
-        return objects
-    }
 }
 
 extension TableObject {

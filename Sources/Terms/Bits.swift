@@ -168,6 +168,19 @@ import Glibc
     }
 }
 
+/// `copyBits` that pauses on a fiber.
+public func copyManyBits(
+    _ source: UnsafePointer<UInt8>, _ sourcePosition: Int, _ target: Bytes, _ targetPosition: Int, _ count: Int
+) {
+    var done = 0
+    while count &- done > 1 << 20 {
+        copyBits(source, sourcePosition &+ done, target, targetPosition &+ done, 1 << 20)
+        done &+= 1 << 20
+        if !vm_breathe(128) { return }
+    }
+    copyBits(source, sourcePosition &+ done, target, targetPosition &+ done, count &- done)
+}
+
 /// `copyBits` for runs that do not start or end at byte boundaries.
 @inline(never) @usableFromInline func copyLooseBits(
     _ source: UnsafePointer<UInt8>, _ sourcePosition: Int, _ target: Bytes, _ targetPosition: Int, _ count: Int

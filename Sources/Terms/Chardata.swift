@@ -15,7 +15,7 @@ public import CMachine
 
 /// Bytes that `convertChardata` may write, or nil for what is no character data at all. Stops at a big integer, which
 /// the conversion refuses.
-public func chardataNeed(_ term: Term, isLatin1: Bool, cells: inout Int) -> Int? {
+public func chardataNeed(_ term: Term, isLatin1: Bool, cells: inout Int, pace: inout Pace) -> Int? {
     var stack = TermStack()
     defer { stack.release() }
     var need = 0
@@ -31,6 +31,7 @@ public func chardataNeed(_ term: Term, isLatin1: Bool, cells: inout Int) -> Int?
     while true {
         while current.isCons {
             steps &+= 1
+            guard pace.goesOn(steps) else { return nil }
             let head = current.head
             if head.isSmall {
                 need &+= utf8Size(head)
@@ -82,8 +83,11 @@ private struct ChardataConversion {
     mutating func run(_ term: Term) -> ChardataEnd {
         defer { stack.release() }
         var current = term
+        var steps = 0
         while true {
             while current.isCons {
+                steps &+= 1
+                if steps & 1023 == 0, !vm_breathe(64) { return .complete }
                 let head = current.head
                 if head.isCons {
                     stack.push(current.tail)
@@ -156,7 +160,7 @@ private struct ChardataConversion {
         let rest = UnsafeBufferPointer(rebasing: view.buffer[start...])
         let scan = scanUtf8(rest)
         if scan.count > 0 {
-            (target + count).update(from: rest.baseAddress!, count: scan.count)
+            copyManyBits(rest.baseAddress!, 0, target + count, 0, scan.count << 3)
             count &+= scan.count
             characters &+= scan.characters
         }

@@ -85,12 +85,20 @@ private func inflateExternal(_ input: inout ExternalCursor) -> (memory: UnsafeMu
     stream.next_in = UnsafeMutablePointer(mutating: input.position)
     stream.avail_in = UInt32(truncatingIfNeeded: min(input.left, Int(UInt32.max)))
     stream.next_out = plain
-    stream.avail_out = size
     guard inflateInit_(&stream, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
         free(plain)
         return nil
     }
-    let status = inflate(&stream, Z_FINISH)
+    var status = Z_OK
+    var room = Int(size)
+    // In pieces, to pause on a fiber.
+    while status == Z_OK {
+        let piece = min(room, 64 << 10)
+        stream.avail_out = UInt32(piece)
+        status = inflate(&stream, piece == room ? Z_FINISH : Z_NO_FLUSH)
+        room -= piece - Int(stream.avail_out)
+        if status == Z_OK, room == 0 || !vm_breathe(256) { break }
+    }
     inflateEnd(&stream)
     guard status == Z_STREAM_END, stream.total_out == UInt(size) else {
         free(plain)
@@ -133,8 +141,11 @@ private struct ExternalDecoder: ~Copyable {
 
     private mutating func fill(_ root: Words) -> Bool {
         guard decode(into: root) else { return abandon() }
+        var steps = 0
         while !frames.isEmpty {
             let frame = frames.top
+            steps &+= 1
+            if steps & 1023 == 0, !vm_breathe(64) { return abandon() }
             if frame.pointee.left == 0 {
                 guard finish(frames.pop()) else { return abandon() }
                 continue
@@ -225,7 +236,11 @@ private struct ExternalDecoder: ~Copyable {
             return true
         }
         let cells = heap.allocate(2 * count)
-        for index in 0..<count { cells[2 * index + 1] = Term.cons(cells + (2 * index + 2)).raw }
+        for index in 0..<count {
+            cells[2 * index] = Term.nil.raw
+            cells[2 * index + 1] = Term.cons(cells + (2 * index + 2)).raw
+            if index & 8191 == 8191 { _ = vm_breathe(64) }
+        }
         cells[2 * count - 1] = Term.nil.raw
         slot[0] = Term.cons(cells).raw
         push(cells + (2 * count - 1), 1)
@@ -353,7 +368,9 @@ private struct ExternalDecoder: ~Copyable {
 
     private mutating func binary() -> Term? {
         guard let count = input.number32(), let bytes = input.skip(Int(count)) else { return nil }
-        return heap.makeBinary(bytes, count: Int(count))
+        let (term, target) = heap.makeBinary(Int(count))
+        copyManyBits(bytes, 0, target, 0, Int(count) << 3)
+        return term
     }
 
     private mutating func bitBinary() -> Term? {

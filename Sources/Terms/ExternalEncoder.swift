@@ -6,19 +6,32 @@ import Glibc
 
 /// `term` in external format, version byte first. `work` is what it costs: one per term and per 64 bytes of binaries.
 public func encodeExternal(_ term: Term, options: ExternalEncoding = ExternalEncoding(), work: inout Int) -> ByteBuffer {
-    var encoder = ExternalEncoder(options)
+    var pace = Pace.none
+    return encodeExternal(term, options: options, work: &work, pace: &pace)
+}
+
+/// The same at a pace; without use if that stopped it.
+public func encodeExternal(
+    _ term: Term, options: ExternalEncoding, work: inout Int, pace: inout Pace
+) -> ByteBuffer {
+    var encoder = ExternalEncoder(options, pace)
     encoder.output.append(ExternalTag.version)
     encoder.run(term)
     work &+= encoder.work
+    pace = encoder.pace
     let plain = encoder.finish()
-    if options.compression != 0, plain.count >= 6, let packed = deflateExternal(plain, options.compression) {
+    if !pace.isStopped, options.compression != 0, plain.count >= 6,
+        let packed = deflateExternal(plain, options.compression, &pace, work)
+    {
         return packed
     }
     return plain
 }
 
 /// The compressed form of a whole external term, if it is smaller.
-private func deflateExternal(_ plain: borrowing ByteBuffer, _ level: Int) -> ByteBuffer? {
+private func deflateExternal(
+    _ plain: borrowing ByteBuffer, _ level: Int, _ pace: inout Pace, _ work: Int
+) -> ByteBuffer? {
     var packed = ByteBuffer(capacity: plain.count)
     packed.append(ExternalTag.version)
     packed.append(ExternalTag.compressed)
@@ -31,8 +44,12 @@ private func deflateExternal(_ plain: borrowing ByteBuffer, _ level: Int) -> Byt
     var input = UnsafePointer(plain.start + 1)
     var inputLeft = plain.count - 1
     var room = plain.count - 6
-    let largest = Int(UInt32.max) >> 1
+    // Small enough pieces to pause between them.
+    let largest = 32 << 10
+    var work = work
     while true {
+        work += 512
+        guard pace.goesOn(work) else { return nil }
         let given = min(inputLeft, largest)
         let offered = min(room, largest)
         stream.next_in = UnsafeMutablePointer(mutating: input)
@@ -74,9 +91,11 @@ private struct ExternalEncoder: ~Copyable {
     var work = 0
     private var frames = FrameStack<Frame>()
     private let options: ExternalEncoding
+    var pace: Pace
 
-    init(_ options: ExternalEncoding) {
+    init(_ options: ExternalEncoding, _ pace: Pace) {
         self.options = options
+        self.pace = pace
         output = ByteBuffer(capacity: 256)
     }
 
@@ -86,6 +105,7 @@ private struct ExternalEncoder: ~Copyable {
         write(root)
         while !frames.isEmpty {
             let frame = frames.top
+            guard pace.goesOn(work) else { return abandon() }
             switch frame.pointee.kind {
             case .slots:
                 if frame.pointee.left == 0 {
@@ -127,6 +147,13 @@ private struct ExternalEncoder: ~Copyable {
                 frames.drop()
                 output.store32(output.count - start, at: start)
             }
+        }
+    }
+
+    private mutating func abandon() {
+        while !frames.isEmpty {
+            let frame = frames.pop()
+            if frame.kind == .slots { free(frame.other) }
         }
     }
 
@@ -263,6 +290,7 @@ private struct ExternalEncoder: ~Copyable {
             if !head.isSmall || head.raw > Term.small(255).raw { isString = false }
             count &+= 1
             rest = rest.tail
+            if count & 4095 == 0, !pace.goesOn(work &+ count &>> 4) { break }
         }
         guard isString, rest.isNil, count < 65536 else {
             output.append(ExternalTag.list)
@@ -300,13 +328,14 @@ private struct ExternalEncoder: ~Copyable {
     private mutating func bitstring(_ term: Term) {
         let bits = Bits(term)
         let count = bits.byteCount
+        guard pace.allows(work &+ count >> 6) else { return }
         output.reserve(count + 6)
         output.append(bits.isWholeBytes ? ExternalTag.binary : ExternalTag.bitBinary)
         output.append32(count)
         if !bits.isWholeBytes { output.append(UInt8(bits.size & 7)) }
         if count > 0 {
             output.start[output.count + count - 1] = 0
-            bits.copy(to: output.start + output.count)
+            copyManyBits(bits.base, bits.offset, output.start + output.count, 0, bits.size)
             output.count += count
         }
         work &+= count >> 6

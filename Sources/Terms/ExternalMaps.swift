@@ -24,6 +24,7 @@ func externalPairs(_ map: Term, isDeterministic: Bool) -> Words {
         next[0] = pair.key.raw
         next[1] = pair.value.raw
         next += 2
+        if (next - pairs) & 2047 == 0 { _ = vm_breathe(64) }
     }
     return pairs
 }

@@ -61,6 +61,7 @@ import CMachine
             c = c &+ word(index &+ 8)
             mix(&a, &b, &c)
             index &+= 12
+            if index % (12 << 12) == 0, !vm_breathe(64) { break }
         }
         c = c &+ UInt32(truncatingIfNeeded: count)
         var place = 0

@@ -4,13 +4,15 @@
 public import CMachine
 
 /// The 32-bit value under erlang:phash/2. `steps` counts terms visited.
-public func oldHash(_ term: Term, steps: inout Int) -> UInt32 {
+/// At a pace; without use if that stops it.
+public func oldHash(_ term: Term, steps: inout Int, pace: inout Pace) -> UInt32 {
     withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 64) { buffer in
         var walk = OldHash(stack: WordStack(buffer))
         defer { walk.stack.release() }
         walk.add(term)
         while !walk.stack.isEmpty {
             walk.steps &+= 1
+            guard pace.goesOn(walk.steps) else { break }
             let word = walk.stack.pop()
             if word == HashMark.tail {
                 walk.hash = walk.hash &* OldHash.prime(8)
@@ -96,6 +98,7 @@ private struct OldHash {
         while list.head.raw & ~0xFF0 == 15 {
             add(UInt32(truncatingIfNeeded: list.head.raw &>> 4), times: 2)
             steps &+= 1
+            if steps & 4095 == 0, !vm_breathe(64) { return }
             guard list.tail.isCons else {
                 stack.push(HashMark.tail)
                 stack.push(list.tail)
@@ -151,6 +154,7 @@ private struct OldHash {
         let bits = Bits(term)
         let size = bits.size &>> 3
         for index in 0..<size {
+            if index & 4095 == 4095, !vm_breathe(64) { break }
             add(UInt32(readBits(bits.base, bits.offset &+ index &* 8, 8)), times: 1)
         }
         let rest = bits.size & 7

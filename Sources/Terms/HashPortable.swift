@@ -4,14 +4,16 @@
 public import CMachine
 
 /// The 32-bit value under phash2/1,2: phash2(T, 1 bsl 32). `steps`, when given, counts terms visited (the work done).
-public func portableHash(_ term: Term, steps: inout Int) -> UInt32 {
+/// At a pace; without use if that stops it.
+public func portableHash(_ term: Term, steps: inout Int, pace: inout Pace) -> UInt32 {
     if term.isAtom { return AtomTable.entry(term).pointee.hash }
     return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 64) { buffer in
-        var walk = PortableHash(stack: WordStack(buffer))
+        var walk = PortableHash(pace: pace, stack: WordStack(buffer))
         defer { walk.stack.release() }
         walk.add(term)
         while !walk.stack.isEmpty {
             walk.steps &+= 1
+            guard walk.pace.goesOn(walk.steps) else { break }
             switch walk.stack.pop() {
             case HashMark.mapPair:
                 walk.pairs ^= walk.hash
@@ -24,8 +26,14 @@ public func portableHash(_ term: Term, steps: inout Int) -> UInt32 {
             }
         }
         steps &+= walk.steps
+        pace = walk.pace
         return walk.hash
     }
+}
+
+public func portableHash(_ term: Term, steps: inout Int) -> UInt32 {
+    var pace = Pace.none
+    return portableHash(term, steps: &steps, pace: &pace)
 }
 
 public func portableHash(_ term: Term) -> UInt32 {
@@ -38,6 +46,7 @@ private struct PortableHash {
     /// Exclusive or of the hashes of the pairs of the map under way: independent of their order.
     var pairs: UInt32 = 0
     var steps = 0
+    var pace: Pace
     var stack: WordStack
 
     mutating func add(_ x: UInt32, _ y: UInt32, _ number: UInt32) {
@@ -90,6 +99,7 @@ private struct PortableHash {
             if count & 3 == 0 {
                 add(packed, 0, 4)
                 packed = 0
+                if count & 4095 == 0, !pace.goesOn(steps &+ count) { break }
             }
             list = list.tail
         }
@@ -113,6 +123,7 @@ private struct PortableHash {
         case Subtag.map: addMap(object)
         case Subtag.fun: addFun(term)
         case Subtag.refcBinary, Subtag.heapBinary, Subtag.subBinary:
+            guard pace.allows(steps &+ Bits(term).size / 96) else { return }
             hash = HashMix.bitstring(term, to: hash)
             // One step per block of 12 bytes.
             steps &+= Bits(term).size / 96

@@ -14,6 +14,12 @@ public import CMachine
 
 /// Bits in an I/O list or a binary. `cells` counts the work, in list cells and binaries.
 public func iolistBits(_ term: Term, allowsBitstrings: Bool, cells: inout Int) -> IolistSize {
+    var pace = Pace.endless
+    return iolistBits(term, allowsBitstrings: allowsBitstrings, cells: &cells, pace: &pace)
+}
+
+/// The same at a pace: `invalid` if that stopped it.
+public func iolistBits(_ term: Term, allowsBitstrings: Bool, cells: inout Int, pace: inout Pace) -> IolistSize {
     var stack = TermStack()
     defer { stack.release() }
     var bits = 0
@@ -23,6 +29,7 @@ public func iolistBits(_ term: Term, allowsBitstrings: Bool, cells: inout Int) -
     while true {
         while current.isCons {
             steps &+= 1
+            guard pace.goesOn(steps) else { return .invalid }
             let head = current.head
             if head.isSmall {
                 guard head.raw &>> 4 < 256 else { return .invalid }
@@ -63,14 +70,18 @@ public func iolistByteCount(_ term: Term) -> Int? {
     return bits >> 3
 }
 
-/// Writes the bits of an I/O list from bit 0 of `target` on. Requires: `iolistBits` gave a size, `target` has room.
+/// Writes the bits of an I/O list from bit 0 of `target` on. Requires: `iolistBits` gave a size, `target` has room. Pauses
+/// on a fiber.
 public func copyIolist(_ term: Term, to target: Bytes) {
     var stack = TermStack()
     defer { stack.release() }
     var position = 0
     var current = term
+    var steps = 0
     while true {
         while current.isCons {
+            steps &+= 1
+            if steps & 2047 == 0, !vm_breathe(128) { return }
             let head = current.head
             if head.isSmall {
                 let byte = head.raw &>> 4
@@ -97,7 +108,7 @@ public func copyIolist(_ term: Term, to target: Bytes) {
 
 @inline(__always) private func put(_ term: Term, _ target: Bytes, _ position: inout Int) {
     let bits = Bits(term)
-    copyBits(bits.base, bits.offset, target, position, bits.size)
+    copyManyBits(bits.base, bits.offset, target, position, bits.size)
     position &+= bits.size
 }
 
@@ -112,22 +123,21 @@ public func iolistBytes(_ term: Term) -> ByteView? {
 }
 
 /// Calls `body` for every run of bytes of an I/O list in order; false if `term` is no I/O list (then some runs may
-/// have been seen). Bytes in lists are gathered into runs of up to 512.
-public func forEachRun(ofIolist term: Term, _ body: (UnsafeBufferPointer<UInt8>) -> Void) -> Bool {
+/// have been seen), or `body` said so. Bytes in lists are gathered into runs of up to 512.
+public func forEachRun(ofIolist term: Term, _ body: (UnsafeBufferPointer<UInt8>) -> Bool) -> Bool {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 512) { buffer in
         var stack = TermStack()
         defer { stack.release() }
         var gathered = 0
-        func flush() {
-            if gathered > 0 { body(UnsafeBufferPointer(rebasing: buffer[0..<gathered])) }
+        func flush() -> Bool {
+            let count = gathered
             gathered = 0
+            return count == 0 || body(UnsafeBufferPointer(rebasing: buffer[0..<count]))
         }
         func visit(_ term: Term) -> Bool {
-            guard let view = ByteView(term) else { return false }
-            flush()
-            body(view.buffer)
-            view.release()
-            return true
+            guard flush(), let view = ByteView(term) else { return false }
+            defer { view.release() }
+            return body(view.buffer)
         }
         var current = term
         while true {
@@ -135,7 +145,7 @@ public func forEachRun(ofIolist term: Term, _ body: (UnsafeBufferPointer<UInt8>)
                 let head = current.head
                 if head.isSmall {
                     guard head.raw &>> 4 < 256 else { return false }
-                    if gathered == 512 { flush() }
+                    if gathered == 512, !flush() { return false }
                     buffer[gathered] = UInt8(truncatingIfNeeded: head.raw &>> 4)
                     gathered &+= 1
                 } else if head.isCons {
@@ -153,8 +163,7 @@ public func forEachRun(ofIolist term: Term, _ body: (UnsafeBufferPointer<UInt8>)
             if stack.isEmpty { break }
             current = stack.pop()
         }
-        flush()
-        return true
+        return flush()
     }
 }
 

@@ -13,14 +13,31 @@ public import CMachine
     return rest.isNil ? count : -1
 }
 
+/// The same at a pace; -2 when that stopped it.
+public func listLength(_ list: Term, _ pace: inout Pace) -> Int {
+    var count = 0
+    var rest = list
+    while rest.isCons {
+        count &+= 1
+        rest = rest.tail
+        guard pace.goesOn(count) else { return -2 }
+    }
+    return rest.isNil ? count : -1
+}
+
+/// Cells copied between two pauses on a fiber, and their price.
+private let cellsPerBreath = 4096
+private let breathPrice: Int64 = 4096 / 24
+
 extension UnsafeMutablePointer where Pointee == Heap {
-    /// The first `count` elements of `list`, then `tail`. Requires: `list` has them.
+    /// The first `count` elements of `list`, then `tail`. Requires: `list` has them. Pauses on a fiber.
     public func copyList(_ list: Term, count: Int, tail: Term) -> Term {
         guard count > 0 else { return tail }
         let cells = allocate(2 * count)
         var cell = cells
         var rest = list
-        for _ in 0..<count {
+        for index in 0..<count {
+            if index & (cellsPerBreath - 1) == 0, index > 0, !vm_breathe(breathPrice) { return .nil }
             cell[0] = rest.head.raw
             cell[1] = Term.cons(cell + 2).raw
             cell += 2
@@ -30,13 +47,14 @@ extension UnsafeMutablePointer where Pointee == Heap {
         return .cons(cells)
     }
 
-    /// The first `count` elements of `list` in reverse, then `tail`. Requires: `list` has them.
+    /// The first `count` elements of `list` in reverse, then `tail`. Requires: `list` has them. Pauses on a fiber.
     public func reverseList(_ list: Term, count: Int, tail: Term) -> Term {
         guard count > 0 else { return tail }
         var cell = allocate(2 * count)
         var rest = list
         var result = tail
-        for _ in 0..<count {
+        for index in 0..<count {
+            if index & (cellsPerBreath - 1) == 0, index > 0, !vm_breathe(breathPrice) { return .nil }
             cell[0] = rest.head.raw
             cell[1] = result.raw
             result = .cons(cell)

@@ -41,6 +41,7 @@ extension UnsafeMutablePointer where Pointee == Heap {
         defer { free(memory) }
         let pairs = memory.bindMemory(to: HashedPair.self, capacity: 2 * count)
         for index in 0..<count {
+            if index & 1023 == 1023 { _ = vm_breathe(128) }
             let (key, value) = pair(index)
             pairs[index] = HashedPair(hash: mapHash(key), key: key, value: value)
         }
@@ -112,6 +113,7 @@ private struct TrieBuild {
         // The limit is never reached by different keys.
         if count == 1 || level > MapLimits.levels {
             size &+= 1
+            if size & 255 == 0 { _ = vm_breathe(64) }
             return heap.cons(pairs[count &- 1].key, pairs[count &- 1].value)
         }
         for index in 0..<count { pairs[index].hash = nextHash(pairs[index].hash, pairs[index].key, level) }

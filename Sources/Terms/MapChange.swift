@@ -156,9 +156,15 @@ private struct TrieMerge {
     /// Keys that both have.
     var common = 0
     var work = 0
+    /// `work` at the last pause.
+    var paused = 0
 
     /// Depth of calls: MapLimits.levels.
     mutating func nodes(_ first: Words, _ second: Words, _ level: Int, isRoot: Bool) -> Term {
+        if work &- paused > 512 {
+            paused = work
+            _ = vm_breathe(64)
+        }
         let bitmap = Header.mapBitmap(first[0]) | Header.mapBitmap(second[0])
         let extra = isRoot ? 2 : 1
         let object = heap.allocate(bitmap.nonzeroBitCount &+ extra)

@@ -85,12 +85,16 @@ public func mapSortedPairs(_ map: Term, _ pairs: Words) {
         pairs[2 &* count] = key.raw
         pairs[2 &* count &+ 1] = value.raw
         count &+= 1
+        if count & 1023 == 0 { _ = vm_breathe(64) }
     }
     if map.isFlatMap { return }
     pairs.withMemoryRebound(to: (UInt64, UInt64).self, capacity: count) { start in
         var buffer = UnsafeMutableBufferPointer(start: start, count: count)
+        var compared = 0
         buffer.sort {
-            compareKeys(Term(raw: $0.0), Term(raw: $1.0)) < 0
+            compared &+= 1
+            if compared & 1023 == 0 { _ = vm_breathe(64) }
+            return compareKeys(Term(raw: $0.0), Term(raw: $1.0)) < 0
         }
     }
 }

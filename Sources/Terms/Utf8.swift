@@ -17,9 +17,15 @@ public func scanUtf8(_ bytes: UnsafeBufferPointer<UInt8>) -> (end: Utf8End, coun
     var index = 0
     var characters = 0
     let count = bytes.count
+    var breath = index &+ Utf8.piece
     while index < count {
+        if index >= breath {
+            breath = index &+ Utf8.piece
+            if !vm_breathe(512) { return (.invalid, index, characters) }
+        }
         // Eight ASCII bytes at a time.
-        while index &+ 8 <= count, loadBig64(base + index) & 0x8080_8080_8080_8080 == 0 {
+        let run = min(count, breath)
+        while index &+ 8 <= run, loadBig64(base + index) & 0x8080_8080_8080_8080 == 0 {
             index &+= 8
             characters &+= 8
         }
@@ -38,6 +44,11 @@ public func scanUtf8(_ bytes: UnsafeBufferPointer<UInt8>) -> (end: Utf8End, coun
         characters &+= 1
     }
     return (.valid, index, characters)
+}
+
+private enum Utf8 {
+    /// Bytes looked at between two pauses on a fiber.
+    static let piece = 32 << 10
 }
 
 /// Bytes that a lead byte announces by its high bits alone, overlong or not; 0 for a byte that leads nothing.
@@ -64,14 +75,22 @@ public func canBecomeCharacter(_ bytes: UnsafePointer<UInt8>, count: Int) -> Boo
 /// Bytes with the high bit set: what a Latin-1 run grows by in UTF-8.
 public func countHighBytes(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
     var high = 0
-    for byte in bytes { high &+= Int(byte &>> 7) }
+    var start = 0
+    while start < bytes.count {
+        let end = min(start &+ Utf8.piece, bytes.count)
+        for index in start..<end { high &+= Int(bytes[index] &>> 7) }
+        start = end
+        if start < bytes.count, !vm_breathe(512) { break }
+    }
     return high
 }
 
 /// Converts Latin-1 to UTF-8; answers the bytes written. Requires: `target` has room.
 public func copyLatin1(_ bytes: UnsafeBufferPointer<UInt8>, toUtf8 target: Bytes) -> Int {
     var written = 0
-    for byte in bytes {
+    for index in 0..<bytes.count {
+        if index & (Utf8.piece - 1) == 0, index > 0, !vm_breathe(2048) { break }
+        let byte = bytes[index]
         if byte < 0x80 {
             target[written] = byte
             written &+= 1
@@ -93,6 +112,7 @@ extension UnsafeMutablePointer where Pointee == Heap {
         let cells = allocate(characters &* 2)
         var p = UnsafePointer(base)
         for index in 0..<characters {
+            if index & 4095 == 4095, !vm_breathe(256) { return tail }
             let length = utf8Shape(lead: p[0])
             let value = length == 1 ? Int(p[0]) : decodeUtf8(p, length)
             p += length

@@ -49,13 +49,13 @@ func binary_last_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
 // MARK: - Copies
 
 func binary_copy_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    copies(process, of: arguments[0], 1)
+    copies(process, arguments, 1)
 }
 
 func binary_copy_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard arguments[0].isBitstring else { return process.badarg() }
     if arguments[1].isSmall, arguments[1].smallValue >= 0 {
-        return copies(process, of: arguments[0], arguments[1].smallValue)
+        return copies(process, arguments, arguments[1].smallValue)
     }
     // A count must fit a word.
     guard arguments[1].isBig, !arguments[1].bigIsNegative, arguments[1].bigLimbCount == 1, arguments[0].isBinary else {
@@ -64,7 +64,11 @@ func binary_copy_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     return arguments[0].byteCount == 0 ? process.heap.makeBinary(0).term : process.systemLimit()
 }
 
-private func copies(_ process: Ref<Process>, of binary: Term, _ count: Int) -> Term {
+/// Bytes copied between two pauses on a fiber.
+private let copyPiece = 128 << 10
+
+private func copies(_ process: Ref<Process>, _ arguments: Arguments, _ count: Int) -> Term {
+    let binary = arguments[0]
     guard binary.isBitstring else { return process.badarg() }
     if count == 0 { return process.heap.makeBinary(0).term }
     guard binary.isBinary else { return process.badarg() }
@@ -72,15 +76,19 @@ private func copies(_ process: Ref<Process>, of binary: Term, _ count: Int) -> T
     let size = bits.byteCount
     let (total, overflow) = size.multipliedReportingOverflow(by: count)
     guard !overflow, total < 1 << 58 else { return process.systemLimit() }
+    if process.isLong(total / 100) { return process.goLong(arguments) }
     let (result, bytes) = process.heap.makeBinary(total)
     guard total > 0 else { return result }
-    bits.copy(to: bytes)
+    copyManyBits(bits.base, bits.offset, bytes, 0, bits.size)
     // Each round doubles what is there.
     var done = size
     while done < total {
-        let more = min(done, total - done)
-        memcpy(bytes + done, bytes, more)
+        // Not more than can be copied without a pause; a piece must be whole copies, or the whole of a large binary.
+        let whole = done > copyPiece && size < copyPiece ? copyPiece / size * size : min(done, max(size, copyPiece))
+        let more = min(whole, total - done)
+        copyManyBits(bytes, 0, bytes + done, 0, more << 3)
         done += more
+        if !vm_breathe(Int64(more / 100)) { break }
     }
     process.bump(total / 100)
     return result
@@ -145,15 +153,16 @@ private func decodeUnsigned(_ process: Ref<Process>, _ binary: Term, big: Bool) 
 // MARK: - Common ends
 
 func binary_longest_common_prefix_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    longestCommon(process, arguments[0], fromEnd: false)
+    longestCommon(process, arguments, fromEnd: false)
 }
 
 func binary_longest_common_suffix_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    longestCommon(process, arguments[0], fromEnd: true)
+    longestCommon(process, arguments, fromEnd: true)
 }
 
 /// Compares the first binary with each of the others, over the length that is common so far.
-private func longestCommon(_ process: Ref<Process>, _ list: Term, fromEnd: Bool) -> Term {
+private func longestCommon(_ process: Ref<Process>, _ arguments: Arguments, fromEnd: Bool) -> Term {
+    let list = arguments[0]
     var rest = list
     while rest.isCons {
         guard rest.head.isBinary else { return process.badarg() }
@@ -162,6 +171,7 @@ private func longestCommon(_ process: Ref<Process>, _ list: Term, fromEnd: Bool)
     guard rest.isNil, list.isCons else { return process.badarg() }
     let first = Bits(list.head)
     var common = first.byteCount
+    if process.isLong(common / 10) { return process.goLong(arguments) }
     rest = list.tail
     while rest.isCons, common > 0 {
         let other = Bits(rest.head)
@@ -172,6 +182,7 @@ private func longestCommon(_ process: Ref<Process>, _ list: Term, fromEnd: Bool)
             let b = fromEnd ? other.byteCount - 1 - same : same
             if readBits(first.base + a, first.offset, 8) != readBits(other.base + b, other.offset, 8) { break }
             same += 1
+            if same & 8191 == 0, !vm_breathe(820) { break }
         }
         common = same
         process.bump(same / 10)

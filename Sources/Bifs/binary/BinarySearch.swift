@@ -111,31 +111,33 @@ private struct SearchOptions {
 // MARK: - Match
 
 func binary_match_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    match(process, arguments[0], arguments[1], nil, all: false)
+    match(process, arguments, nil, all: false)
 }
 
 func binary_match_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    match(process, arguments[0], arguments[1], arguments[2], all: false)
+    match(process, arguments, arguments[2], all: false)
 }
 
 func binary_matches_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    match(process, arguments[0], arguments[1], nil, all: true)
+    match(process, arguments, nil, all: true)
 }
 
 func binary_matches_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    match(process, arguments[0], arguments[1], arguments[2], all: true)
+    match(process, arguments, arguments[2], all: true)
 }
 
-private func match(_ process: Ref<Process>, _ subject: Term, _ pattern: Term, _ options: Term?, all: Bool) -> Term {
+private func match(_ process: Ref<Process>, _ arguments: Arguments, _ options: Term?, all: Bool) -> Term {
+    let (subject, pattern) = (arguments[0], arguments[1])
     guard let view = ByteView(subject) else { return process.badarg() }
     defer { view.release() }
     guard let options = SearchOptions(options, size: view.count, allowsFlags: false) else { return process.badarg() }
     // As in OTP, the pattern is not even looked at when there is nothing to search.
     if options.end == 0 { return all ? .nil : Atoms.nomatch }
+    if process.isLong((options.end - options.start) / 10) { return process.goLong(arguments) }
     guard let patterns = searchPatterns(pattern) else { return process.badarg() }
     let heap = process.heap
     if !all {
-        let found = patterns.find(view.start, from: options.start, end: options.end)
+        let found = patterns.search(view.start, from: options.start, end: options.end)
         process.bump(((found.map { $0.position } ?? options.end) - options.start) / 10)
         guard let found else { return Atoms.nomatch }
         return heap.tuple(.small(found.position), .small(found.count))
@@ -143,7 +145,7 @@ private func match(_ process: Ref<Process>, _ subject: Term, _ pattern: Term, _ 
     process.bump((options.end - options.start) / 10)
     var list = ListBuilder(heap)
     var start = options.start
-    while let found = patterns.find(view.start, from: start, end: options.end) {
+    while let found = patterns.search(view.start, from: start, end: options.end) {
         list.append(heap.tuple(.small(found.position), .small(found.count)))
         start = found.position + found.count
     }
@@ -153,14 +155,15 @@ private func match(_ process: Ref<Process>, _ subject: Term, _ pattern: Term, _ 
 // MARK: - Split
 
 func binary_split_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    split(process, arguments[0], arguments[1], nil)
+    split(process, arguments, nil)
 }
 
 func binary_split_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    split(process, arguments[0], arguments[1], arguments[2])
+    split(process, arguments, arguments[2])
 }
 
-private func split(_ process: Ref<Process>, _ subject: Term, _ pattern: Term, _ options: Term?) -> Term {
+private func split(_ process: Ref<Process>, _ arguments: Arguments, _ options: Term?) -> Term {
+    let (subject, pattern) = (arguments[0], arguments[1])
     guard let view = ByteView(subject) else { return process.badarg() }
     defer { view.release() }
     guard let options = SearchOptions(options, size: view.count, allowsFlags: true) else { return process.badarg() }
@@ -169,8 +172,9 @@ private func split(_ process: Ref<Process>, _ subject: Term, _ pattern: Term, _ 
         (options.trimsEnd || options.trimsAll) && view.count == 0 ? .nil : heap.cons(subject, .nil)
     }
     if options.end == 0 { return whole() }
+    if process.isLong((options.end - options.start) / 10) { return process.goLong(arguments) }
     guard let patterns = searchPatterns(pattern) else { return process.badarg() }
-    guard var found = patterns.find(view.start, from: options.start, end: options.end) else {
+    guard var found = patterns.search(view.start, from: options.start, end: options.end) else {
         process.bump((options.end - options.start) / 10)
         return whole()
     }
@@ -178,7 +182,7 @@ private func split(_ process: Ref<Process>, _ subject: Term, _ pattern: Term, _ 
     while true {
         parts.append(upTo: found.position)
         parts.start = found.position + found.count
-        guard options.isGlobal, let following = patterns.find(view.start, from: parts.start, end: options.end) else { break }
+        guard options.isGlobal, let following = patterns.search(view.start, from: parts.start, end: options.end) else { break }
         found = following
     }
     parts.append(upTo: view.count)

@@ -84,6 +84,26 @@ final class BytePatterns {
         }
     }
 
+    /// Bytes searched between two pauses on a fiber.
+    private static let piece = 32 << 10
+
+    /// `find` that pauses on a fiber. Nil also when the process is ending.
+    func search(_ bytes: UnsafePointer<UInt8>, from start: Int, end: Int) -> (position: Int, count: Int)? {
+        guard isSingle else { return find(bytes, from: start, end: end) }
+        var from = start
+        while end - from > BytePatterns.piece {
+            // A match may begin at the last byte of the piece.
+            let to = min(from + BytePatterns.piece + single.count - 1, end)
+            if let found = find(bytes, from: from, end: to) {
+                return vm_breathe(Int64(found.position - from) / 10) ? found : nil
+            }
+            from += BytePatterns.piece
+            if !vm_breathe(Int64(BytePatterns.piece / 10)) { return nil }
+        }
+        let found = find(bytes, from: from, end: end)
+        return vm_breathe(Int64((found?.position ?? end) - from) / 10 + 1) ? found : nil
+    }
+
     /// The first match in `from..<end` of `bytes`.
     func find(_ bytes: UnsafePointer<UInt8>, from start: Int, end: Int) -> (position: Int, count: Int)? {
         if isSingle {
@@ -105,6 +125,7 @@ final class BytePatterns {
                 var bestStart = Int.max
                 var bestCount = 0
                 for index in start..<end {
+                    if (index &- start) & 8191 == 8191, !vm_breathe(820) { return nil }
                     state = Int(next[state &* classCount &+ Int(classOf[Int(bytes[index])])])
                     // No text that the automaton still follows starts early enough to win.
                     if bestCount > 0, index &+ 1 &- Int(depth[state]) > bestStart { break }

@@ -81,12 +81,16 @@ func erlang_split_binary_2(_ process: Ref<Process>, _ arguments: Arguments) -> T
 // MARK: - To lists
 
 /// A list of `count` bytes of `bits` from byte `start` on, before `tail`.
-func byteList(_ process: Ref<Process>, _ bits: Bits, _ start: Int, _ count: Int, _ tail: Term) -> Term {
+func byteList(
+    _ process: Ref<Process>, _ arguments: Arguments, _ bits: Bits, _ start: Int, _ count: Int, _ tail: Term
+) -> Term {
     guard count > 0 else { return tail }
+    if process.isLong(count / 256) { return process.goLong(arguments) }
     process.bump((count - 1) / 256 + 1)
     let cells = process.heap.allocate(count * 2)
     let source = bits.base + start
     for index in 0..<count {
+        if index & 8191 == 8191, !vm_breathe(32) { break }
         let byte = bits.offset == 0 ? UInt64(source[index]) : readBits(source + index, bits.offset, 8)
         cells[index &* 2] = byte &<< 4 | 15
         cells[index &* 2 &+ 1] = Term.cons(cells + (index &* 2 &+ 2)).raw
@@ -98,7 +102,7 @@ func byteList(_ process: Ref<Process>, _ bits: Bits, _ start: Int, _ count: Int,
 func erlang_binary_to_list_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard arguments[0].isBinary else { return process.badarg() }
     let bits = Bits(arguments[0])
-    return byteList(process, bits, 0, bits.byteCount, .nil)
+    return byteList(process, arguments, bits, 0, bits.byteCount, .nil)
 }
 
 func erlang_binary_to_list_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
@@ -106,58 +110,62 @@ func erlang_binary_to_list_3(_ process: Ref<Process>, _ arguments: Arguments) ->
     let first = arguments[1].smallValue
     let last = arguments[2].smallValue
     guard first >= 1, last >= first, last <= arguments[0].wholeByteCount else { return process.badarg() }
-    return byteList(process, Bits(arguments[0]), first - 1, last - first + 1, .nil)
+    return byteList(process, arguments, Bits(arguments[0]), first - 1, last - first + 1, .nil)
 }
 
 func erlang_bitstring_to_list_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard arguments[0].isBitstring else { return process.badarg() }
     let bits = Bits(arguments[0])
     let whole = bits.size >> 3
-    if bits.isWholeBytes { return byteList(process, bits, 0, whole, .nil) }
+    if bits.isWholeBytes { return byteList(process, arguments, bits, 0, whole, .nil) }
     let heap = process.heap
     let last = heap.subBinary(of: arguments[0], bitOffset: whole << 3, bitSize: bits.size & 7)
-    return byteList(process, bits, 0, whole, heap.cons(last, .nil))
+    return byteList(process, arguments, bits, 0, whole, heap.cons(last, .nil))
 }
 
 // MARK: - From lists
 
 /// `list_to_binary/1` and its relatives, for a list.
-func binaryOfList(_ process: Ref<Process>, _ list: Term, allowsBitstrings: Bool) -> Term {
+func binaryOfList(_ process: Ref<Process>, _ arguments: Arguments, allowsBitstrings: Bool) -> Term {
     let heap = process.heap
+    let list = arguments[0]
     if list.isNil { return heap.makeBinary(0).term }
     guard list.isCons else { return process.badarg() }
     let head = list.head
     if list.tail.isNil, head.isBitstring, allowsBitstrings || Bits(head).offset == 0 && head.isBinary { return head }
     var cells = 0
-    switch iolistBits(list, allowsBitstrings: allowsBitstrings, cells: &cells) {
+    var pace = Pace(unit: 4)
+    switch iolistBits(list, allowsBitstrings: allowsBitstrings, cells: &cells, pace: &pace) {
     case .bits(let bits):
+        if process.isLong(cells / 4 + bits >> 11) { return process.goLong(arguments) }
         process.bump(cells / 4 + bits >> 11)
         return heap.makeBinary(ofIolist: list, bits: bits)
-    case .invalid: return process.badarg()
+    case .invalid: return pace.isStopped ? process.giveWay(arguments) : process.badarg()
     case .tooLarge: return process.systemLimit()
     }
 }
 
 func erlang_list_to_binary_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    binaryOfList(process, arguments[0], allowsBitstrings: false)
+    binaryOfList(process, arguments, allowsBitstrings: false)
 }
 
 func erlang_list_to_bitstring_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    binaryOfList(process, arguments[0], allowsBitstrings: true)
+    binaryOfList(process, arguments, allowsBitstrings: true)
 }
 
 func erlang_iolist_to_binary_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     if arguments[0].isBitstring { return arguments[0].isBinary ? arguments[0] : process.badarg() }
-    return binaryOfList(process, arguments[0], allowsBitstrings: false)
+    return binaryOfList(process, arguments, allowsBitstrings: false)
 }
 
 func erlang_iolist_size_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     var cells = 0
-    switch iolistBits(arguments[0], allowsBitstrings: false, cells: &cells) {
+    var pace = Pace(unit: 8)
+    switch iolistBits(arguments[0], allowsBitstrings: false, cells: &cells, pace: &pace) {
     case .bits(let bits):
         process.bump(cells / 8)
         return .small(bits >> 3)
-    case .invalid: return process.badarg()
+    case .invalid: return pace.isStopped ? process.giveWay(arguments) : process.badarg()
     case .tooLarge: return process.systemLimit()
     }
 }
@@ -192,18 +200,23 @@ func erlang_iolist_to_iovec_1(_ process: Ref<Process>, _ arguments: Arguments) -
     }
     guard term.isCons else { return process.badarg() }
     var cells = 0
-    switch iolistBits(term, allowsBitstrings: false, cells: &cells) {
+    var pace = Pace(unit: 8)
+    switch iolistBits(term, allowsBitstrings: false, cells: &cells, pace: &pace) {
     case .bits: break
-    case .invalid: return process.badarg()
+    case .invalid: return pace.isStopped ? process.giveWay(arguments) : process.badarg()
     case .tooLarge: return process.systemLimit()
     }
+    if process.isLong(cells / 4) { return process.goLong(arguments) }
     process.bump(cells / 8)
+    var steps = 0
     var vector = VectorBuilder(heap)
     var stack = TermStack()
     defer { stack.release() }
     var current = term
     while true {
         while current.isCons {
+            steps &+= 1
+            if steps & 1023 == 0, !vm_breathe(64) { return .nil }
             let head = current.head
             if head.isSmall {
                 vector.append(byte: UInt8(truncatingIfNeeded: head.smallValue))

@@ -20,12 +20,34 @@ let checksumBifs: [Bif] = [
 
 // MARK: - MD5
 
-/// Adds the bytes of an I/O list to `digest`; false if `term` is none.
-private func add(_ process: Ref<Process>, _ term: Term, to digest: inout MD5) -> Bool {
-    forEachRun(ofIolist: term) { bytes in
-        digest.update(UnsafeRawBufferPointer(bytes))
-        process.bump(bytes.count / 10)
+/// Bytes taken at once: a pause may follow.
+private let pieceSize = 16 << 10
+
+/// Calls `update` with the bytes of an I/O list in small pieces; false if `term` is none, or the pace stopped it.
+private func forEachPiece(
+    _ process: Ref<Process>, _ term: Term, _ pace: inout Pace, _ update: (UnsafeBufferPointer<UInt8>) -> Void
+) -> Bool {
+    var done = 0
+    let isList = forEachRun(ofIolist: term) { bytes in
+        var start = 0
+        while start < bytes.count {
+            let end = min(start + pieceSize, bytes.count)
+            guard pace.goesOn(done) else { return false }
+            update(UnsafeBufferPointer(rebasing: bytes[start..<end]))
+            done += end - start
+            start = end
+        }
+        return true
     }
+    process.bump(done / 10)
+    return isList
+}
+
+/// Adds the bytes of an I/O list to `digest`; nil: go on, else what the function answers.
+private func add(_ process: Ref<Process>, _ arguments: Arguments, _ term: Term, to digest: inout MD5) -> Term? {
+    var pace = Pace(unit: 10)
+    let isList = forEachPiece(process, term, &pace) { digest.update(UnsafeRawBufferPointer($0)) }
+    return isList ? nil : pace.isStopped ? process.giveWay(arguments) : process.badarg()
 }
 
 private func finish(_ process: Ref<Process>, _ digest: inout MD5) -> Term {
@@ -47,16 +69,14 @@ private func digest(stored term: Term) -> MD5? {
 
 func erlang_md5_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     var digest = MD5()
-    return add(process, arguments[0], to: &digest) ? finish(process, &digest) : process.badarg()
+    return add(process, arguments, arguments[0], to: &digest) ?? finish(process, &digest)
 }
 
 func erlang_md5_init_0(_ process: Ref<Process>, _ arguments: Arguments) -> Term { stored(process, MD5()) }
 
 func erlang_md5_update_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    guard var digest = digest(stored: arguments[0]), add(process, arguments[1], to: &digest) else {
-        return process.badarg()
-    }
-    return stored(process, digest)
+    guard var digest = digest(stored: arguments[0]) else { return process.badarg() }
+    return add(process, arguments, arguments[1], to: &digest) ?? stored(process, digest)
 }
 
 func erlang_md5_final_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
@@ -72,29 +92,30 @@ private func word32(_ term: Term) -> UInt32? {
     term.isSmall && term.smallValue >= 0 ? UInt32(exactly: term.smallValue) : nil
 }
 
-private func checksum(_ process: Ref<Process>, _ start: UInt32?, _ term: Term, _ update: Update) -> Term {
+private func checksum(
+    _ process: Ref<Process>, _ arguments: Arguments, _ start: UInt32?, _ term: Term, _ update: Update
+) -> Term {
     guard var sum = start else { return process.badarg() }
-    let isList = forEachRun(ofIolist: term) { bytes in
-        sum = update(sum, bytes)
-        process.bump(bytes.count / 10)
-    }
-    return isList ? .small(Int(sum)) : process.badarg()
+    var pace = Pace(unit: 10)
+    let isList = forEachPiece(process, term, &pace) { sum = update(sum, $0) }
+    if isList { return .small(Int(sum)) }
+    return pace.isStopped ? process.giveWay(arguments) : process.badarg()
 }
 
 func erlang_crc32_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    checksum(process, 0, arguments[0], updateCrc32)
+    checksum(process, arguments, 0, arguments[0], updateCrc32)
 }
 
 func erlang_crc32_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    checksum(process, word32(arguments[0]), arguments[1], updateCrc32)
+    checksum(process, arguments, word32(arguments[0]), arguments[1], updateCrc32)
 }
 
 func erlang_adler32_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    checksum(process, 1, arguments[0], updateAdler32)
+    checksum(process, arguments, 1, arguments[0], updateAdler32)
 }
 
 func erlang_adler32_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    checksum(process, word32(arguments[0]), arguments[1], updateAdler32)
+    checksum(process, arguments, word32(arguments[0]), arguments[1], updateAdler32)
 }
 
 func erlang_crc32_combine_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {

@@ -42,48 +42,56 @@ private func encoding(_ options: Term) -> ExternalEncoding? {
     return rest.isNil ? result : nil
 }
 
-private func encode(_ process: Ref<Process>, _ term: Term, _ options: ExternalEncoding) -> Term {
+/// The term `arguments[0]`; as a list of one binary if `inList`.
+private func encode(
+    _ process: Ref<Process>, _ arguments: Arguments, _ options: ExternalEncoding, inList: Bool = false
+) -> Term {
     var work = 0
-    let output = encodeExternal(term, options: options, work: &work)
+    var pace = Pace(unit: 32)
+    let output = encodeExternal(arguments[0], options: options, work: &work, pace: &pace)
+    guard !pace.isStopped else { return process.giveWay(arguments) }
     process.bump(work / 32 + (options.compression != 0 ? output.count / 64 : 0) + 1)
-    return process.heap.makeBinary(output.bytes)
+    let binary = process.heap.makeBinary(output.bytes)
+    return inList ? process.heap.cons(binary, .nil) : binary
 }
 
 func erlang_term_to_binary_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    encode(process, arguments[0], ExternalEncoding())
+    encode(process, arguments, ExternalEncoding())
 }
 
 func erlang_term_to_binary_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard let options = encoding(arguments[1]) else { return process.badarg() }
-    return encode(process, arguments[0], options)
+    return encode(process, arguments, options)
 }
 
 func erlang_term_to_iovec_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    process.heap.cons(encode(process, arguments[0], ExternalEncoding()), .nil)
+    encode(process, arguments, ExternalEncoding(), inList: true)
 }
 
 func erlang_term_to_iovec_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard let options = encoding(arguments[1]) else { return process.badarg() }
-    return process.heap.cons(encode(process, arguments[0], options), .nil)
+    return encode(process, arguments, options, inList: true)
 }
 
 /// The size without compression, whatever the options say.
-private func externalSize(_ process: Ref<Process>, _ term: Term, _ options: ExternalEncoding) -> Term {
+private func externalSize(_ process: Ref<Process>, _ arguments: Arguments, _ options: ExternalEncoding) -> Term {
     var options = options
     options.compression = 0
     var work = 0
-    let size = encodeExternal(term, options: options, work: &work).count
+    var pace = Pace(unit: 32)
+    let size = encodeExternal(arguments[0], options: options, work: &work, pace: &pace).count
+    guard !pace.isStopped else { return process.giveWay(arguments) }
     process.bump(work / 32 + 1)
     return process.heap.integer(size)
 }
 
 func erlang_external_size_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    externalSize(process, arguments[0], ExternalEncoding())
+    externalSize(process, arguments, ExternalEncoding())
 }
 
 func erlang_external_size_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard let options = encoding(arguments[1]) else { return process.badarg() }
-    return externalSize(process, arguments[0], options)
+    return externalSize(process, arguments, options)
 }
 
 private func decode(
@@ -98,11 +106,18 @@ private func decode(
     return result
 }
 
+/// A binary whose decoding may take longer than a slice; the size of a compressed one is not to be trusted.
+private func isLongInput(_ process: Ref<Process>, _ binary: Term) -> Bool {
+    binary.isBitstring && process.isLong(binary.byteCount / 64)
+}
+
 func erlang_binary_to_term_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    decode(process, arguments[0])?.term ?? process.badarg()
+    if isLongInput(process, arguments[0]) { return process.goLong(arguments) }
+    return decode(process, arguments[0])?.term ?? process.badarg()
 }
 
 func erlang_binary_to_term_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    if isLongInput(process, arguments[0]) { return process.goLong(arguments) }
     var options: ExternalDecoding = []
     var wantsUsed = false
     var rest = arguments[1]

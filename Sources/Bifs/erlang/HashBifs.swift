@@ -12,7 +12,9 @@ let hashBifs: [Bif] = [
 
 func erlang_phash2_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     var steps = 0
-    let hash = portableHash(arguments[0], steps: &steps)
+    var pace = Pace(unit: 64)
+    let hash = portableHash(arguments[0], steps: &steps, pace: &pace)
+    guard !pace.isStopped else { return process.giveWay(arguments) }
     process.bump(steps / 64)
     return .small(Int(hash & 0x7FF_FFFF))
 }
@@ -20,15 +22,20 @@ func erlang_phash2_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
 func erlang_phash2_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard let range = hashRange(arguments[1]) else { return process.badarg() }
     var steps = 0
-    let hash = portableHash(arguments[0], steps: &steps)
+    var pace = Pace(unit: 64)
+    let hash = portableHash(arguments[0], steps: &steps, pace: &pace)
+    guard !pace.isStopped else { return process.giveWay(arguments) }
     process.bump(steps / 64)
     return .small(Int(hash) % range)
 }
 
 func erlang_phash_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard let range = hashRange(arguments[1]) else { return process.badarg() }
+    if arguments[0].isBitstring, process.isLong(arguments[0].byteCount / 64) { return process.goLong(arguments) }
     var steps = 0
-    let hash = oldHash(arguments[0], steps: &steps)
+    var pace = Pace(unit: 64)
+    let hash = oldHash(arguments[0], steps: &steps, pace: &pace)
+    guard !pace.isStopped else { return process.giveWay(arguments) }
     process.bump(steps / 64)
     return .small(1 &+ Int(hash) % range)
 }

@@ -65,21 +65,30 @@ private func charge(_ process: Ref<Process>, digits: Int) {
     if digits >= 16 { process.bump(digits / 16) }
 }
 
+/// Numbers with more digits are converted on a dirty thread: the conversion cannot be interrupted.
+private func isHuge(_ process: Ref<Process>, digits: Int) -> Bool {
+    _slowPath(digits > 20_000) && process.pointee.native == nil
+}
+
 private func base(_ term: Term) -> Int? {
     guard term.isSmall, term.smallValue >= 2, term.smallValue <= 36 else { return nil }
     return term.smallValue
 }
 
-private func integerList(_ process: Ref<Process>, _ integer: Term, _ base: Int?) -> Term {
+private func integerList(_ process: Ref<Process>, _ arguments: Arguments, _ base: Int?) -> Term {
+    let integer = arguments[0]
     guard integer.isInteger, let base else { return process.badarg() }
+    if integer.isBig, isHuge(process, digits: integer.bigLimbCount &* 16) { return process.goDirty(arguments) }
     return withIntegerText(integer, base: base) { text in
         charge(process, digits: text.count)
         return process.heap.textList(text)
     }
 }
 
-private func integerBinary(_ process: Ref<Process>, _ integer: Term, _ base: Int?) -> Term {
+private func integerBinary(_ process: Ref<Process>, _ arguments: Arguments, _ base: Int?) -> Term {
+    let integer = arguments[0]
     guard integer.isInteger, let base else { return process.badarg() }
+    if integer.isBig, isHuge(process, digits: integer.bigLimbCount &* 16) { return process.goDirty(arguments) }
     return withIntegerText(integer, base: base) { text in
         charge(process, digits: text.count)
         return process.heap.makeBinary(text)
@@ -87,22 +96,24 @@ private func integerBinary(_ process: Ref<Process>, _ integer: Term, _ base: Int
 }
 
 func erlang_integer_to_list_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    integerList(process, arguments[0], 10)
+    integerList(process, arguments, 10)
 }
 
 func erlang_integer_to_list_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    integerList(process, arguments[0], base(arguments[1]))
+    integerList(process, arguments, base(arguments[1]))
 }
 
 func erlang_integer_to_binary_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    integerBinary(process, arguments[0], 10)
+    integerBinary(process, arguments, 10)
 }
 
 func erlang_integer_to_binary_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    integerBinary(process, arguments[0], base(arguments[1]))
+    integerBinary(process, arguments, base(arguments[1]))
 }
 
-private func binaryInteger(_ process: Ref<Process>, _ binary: Term, _ base: Int?) -> Term {
+private func binaryInteger(_ process: Ref<Process>, _ arguments: Arguments, _ base: Int?) -> Term {
+    let binary = arguments[0]
+    if binary.isBinary, isHuge(process, digits: binary.byteCount) { return process.goDirty(arguments) }
     guard let base, let view = ByteView(binary) else { return process.badarg() }
     let result = parseInteger(process.heap, view.buffer, base: base)
     charge(process, digits: view.count)
@@ -111,11 +122,11 @@ private func binaryInteger(_ process: Ref<Process>, _ binary: Term, _ base: Int?
 }
 
 func erlang_binary_to_integer_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    binaryInteger(process, arguments[0], 10)
+    binaryInteger(process, arguments, 10)
 }
 
 func erlang_binary_to_integer_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    binaryInteger(process, arguments[0], base(arguments[1]))
+    binaryInteger(process, arguments, base(arguments[1]))
 }
 
 /// What the head of a list of characters says.
@@ -123,6 +134,8 @@ private enum ListInteger {
     case notList, noInteger
     /// `value` may be `Term.systemLimit`; `tail` is the list behind the digits.
     case integer(value: Term, tail: Term)
+    /// Too many digits for this thread.
+    case huge
 }
 
 /// A character of a list of digits as its value; 255 if it is none. As in OTP only the low byte of it counts.
@@ -152,6 +165,7 @@ private func leadingInteger(_ process: Ref<Process>, _ list: Term, base: Int) ->
         tail = tail.tail
     }
     if count == 0 { return .noInteger }
+    if isHuge(process, digits: count) { return .huge }
     charge(process, digits: count)
     if fits { return .integer(value: process.heap.integer(isNegative ? 0 &- value : value), tail: tail) }
     let result = withUnsafeTemporaryOrAllocatedBytes(count) { digits in
@@ -165,19 +179,21 @@ private func leadingInteger(_ process: Ref<Process>, _ list: Term, base: Int) ->
     return .integer(value: result, tail: tail)
 }
 
-private func listInteger(_ process: Ref<Process>, _ list: Term, _ base: Int?) -> Term {
-    guard let base, case .integer(let value, let tail) = leadingInteger(process, list, base: base), tail.isNil else {
-        return process.badarg()
+private func listInteger(_ process: Ref<Process>, _ arguments: Arguments, _ base: Int?) -> Term {
+    guard let base else { return process.badarg() }
+    switch leadingInteger(process, arguments[0], base: base) {
+    case .integer(let value, let tail) where tail.isNil: return value.isFailure ? process.systemLimit() : value
+    case .huge: return process.goDirty(arguments)
+    default: return process.badarg()
     }
-    return value.isFailure ? process.systemLimit() : value
 }
 
 func erlang_list_to_integer_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    listInteger(process, arguments[0], 10)
+    listInteger(process, arguments, 10)
 }
 
 func erlang_list_to_integer_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    listInteger(process, arguments[0], base(arguments[1]))
+    listInteger(process, arguments, base(arguments[1]))
 }
 
 /// `{Integer, Rest}`, or `{error, no_integer | not_a_list}`.
@@ -187,5 +203,6 @@ func string_list_to_integer_1(_ process: Ref<Process>, _ arguments: Arguments) -
     case .noInteger: process.heap.tuple(Atoms.error, Atoms.no_integer)
     case .integer(let value, let tail):
         value.isFailure ? process.systemLimit() : process.heap.tuple(value, tail)
+    case .huge: process.goDirty(arguments)
     }
 }

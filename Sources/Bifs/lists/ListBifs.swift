@@ -23,12 +23,14 @@ func lists_member_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     var list = arguments[1]
     var count = 0
     var isFound = false
+    var pace = Pace(unit: 16)
     if key.isImmediate {
         while list.isCons {
             count &+= 1
             isFound = list.head == key
             if isFound { break }
             list = list.tail
+            guard pace.goesOn(count) else { return process.giveWay(arguments) }
         }
     } else {
         while list.isCons {
@@ -36,6 +38,7 @@ func lists_member_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
             isFound = isSameKey(list.head, key)
             if isFound { break }
             list = list.tail
+            guard pace.goesOn(count) else { return process.giveWay(arguments) }
         }
     }
     process.bump(count / 16)
@@ -44,8 +47,9 @@ func lists_member_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
 }
 
 func lists_reverse_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    let count = listLength(arguments[0])
-    guard count >= 0 else { return process.badarg() }
+    var pace = Pace(unit: 60)
+    let count = listLength(arguments[0], &pace)
+    guard count >= 0 else { return pace.isStopped ? process.giveWay(arguments) : process.badarg() }
     process.bump(count / 40 &+ count / 60)
     return process.heap.reverseList(arguments[0], count: count, tail: arguments[1])
 }
@@ -92,6 +96,7 @@ private func findKey(_ process: Ref<Process>, _ arguments: Arguments) -> Term? {
     let kind: KeyKind = key.isSmall ? .small : key.isImmediate ? .identity : .equality
     var list = arguments[2]
     var count = 0
+    var pace = Pace(unit: 10)
     defer { process.bump(count / 10) }
     while list.isCons {
         count &+= 1
@@ -101,6 +106,7 @@ private func findKey(_ process: Ref<Process>, _ arguments: Arguments) -> Term? {
             if element == key || kind.isEqual(key, element) { return tuple }
         }
         list = list.tail
+        guard pace.goesOn(count) else { return process.giveWay(arguments) }
     }
     return list.isNil ? nil : process.badarg()
 }
@@ -109,16 +115,18 @@ private func findKey(_ process: Ref<Process>, _ arguments: Arguments) -> Term? {
 
 /// `++`: the right side is not looked at.
 func erlang_append_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    let count = listLength(arguments[0])
-    guard count >= 0 else { return process.badarg() }
+    var pace = Pace(unit: 60)
+    let count = listLength(arguments[0], &pace)
+    guard count >= 0 else { return pace.isStopped ? process.giveWay(arguments) : process.badarg() }
     if arguments[1].isNil { return arguments[0] }
     process.bump(count / 40 &+ count / 60)
     return process.heap.copyList(arguments[0], count: count, tail: arguments[1])
 }
 
 func erlang_length_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    let count = listLength(arguments[0])
-    guard count >= 0 else { return process.badarg() }
+    var pace = Pace(unit: 16)
+    let count = listLength(arguments[0], &pace)
+    guard count >= 0 else { return pace.isStopped ? process.giveWay(arguments) : process.badarg() }
     process.bump(count / 16)
     return .small(count)
 }

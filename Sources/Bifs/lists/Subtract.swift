@@ -12,13 +12,16 @@ let subtractBifs: [Bif] = [
 ]
 
 func erlang_subtract_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    let left = listLength(arguments[0])
-    let right = listLength(arguments[1])
-    guard left >= 0, right >= 0 else { return process.badarg() }
+    var pace = Pace(unit: 100)
+    let left = listLength(arguments[0], &pace)
+    guard !pace.isStopped else { return process.giveWay(arguments) }
+    let right = left < 0 ? 0 : listLength(arguments[1], &pace)
+    guard left >= 0, right >= 0 else { return pace.isStopped ? process.giveWay(arguments) : process.badarg() }
     process.bump((left &+ right) / 32)
     if left == 0 || right == 0 { return arguments[0] }
     // Searching costs at most left * right comparisons.
     let isShort = right <= 16 || left <= 4
+    if process.isLong(isShort ? left &* min(right, 16) / 16 : (left &+ right) / 16) { return process.goLong(arguments) }
     process.bump(isShort ? left &* min(right, 16) / 16 : (left &+ right) / 16)
     if isShort { return subtractShort(process.heap, arguments[0], left, arguments[1], right) }
     var table = Multiset(arguments[1], count: right)
@@ -54,8 +57,11 @@ private func subtract(
     var remaining = right
     var result = Term.nil
     var last: Words? = nil
+    var count = 0
     while rest.isCons && remaining > 0 {
         let element = rest.head
+        count &+= 1
+        if count & 1023 == 0, !vm_breathe(128) { break }
         if take(element) {
             remaining &-= 1
         } else {
@@ -87,7 +93,10 @@ private struct Multiset {
         guard let memory = calloc(capacity, MemoryLayout<Slot>.stride) else { outOfMemory(capacity * 16) }
         slots = memory.bindMemory(to: Slot.self, capacity: capacity)
         var rest = list
+        var seen = 0
         while rest.isCons {
+            seen &+= 1
+            if seen & 1023 == 0, !vm_breathe(128) { break }
             let hash = internalHash(rest.head)
             let slot = find(rest.head, hash)
             if slots[slot].element.isNone { slots[slot] = Slot(element: rest.head, hash: hash, count: 0) }

@@ -76,6 +76,7 @@ func maps_take_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
 func maps_merge_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard arguments[0].isMap else { return process.badmap(arguments[0]) }
     guard arguments[1].isMap else { return process.badmap(arguments[1]) }
+    if process.isLong(min(arguments[0].mapSize, arguments[1].mapSize) / 4) { return process.goLong(arguments) }
     var work = 0
     let map = process.heap.mapMerge(arguments[0], arguments[1], work: &work)
     process.bump(work / 8)
@@ -84,21 +85,23 @@ func maps_merge_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
 
 func maps_keys_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard arguments[0].isMap else { return process.badmap(arguments[0]) }
-    return listPairs(process, arguments[0]) { $0.key }
+    return listPairs(process, arguments) { $0.key }
 }
 
 func maps_values_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard arguments[0].isMap else { return process.badmap(arguments[0]) }
-    return listPairs(process, arguments[0]) { $0.value }
+    return listPairs(process, arguments) { $0.value }
 }
 
 /// A list with something of every pair: flat maps in key order, big maps in descending trie order.
 @inline(__always)
 private func listPairs(
-    _ process: Ref<Process>, _ map: Term, _ part: ((key: Term, value: Term)) -> Term
+    _ process: Ref<Process>, _ arguments: Arguments, _ part: ((key: Term, value: Term)) -> Term
 ) -> Term {
+    let map = arguments[0]
     let size = map.mapSize
     guard size > 0 else { return .nil }
+    if process.isLong(size / 15) { return process.goLong(arguments) }
     process.bump(size / 15)
     let cells = process.heap.allocate(2 * size)
     var iterator = MapIterator(map, descending: true)
@@ -107,6 +110,7 @@ private func listPairs(
         cell[0] = part(pair).raw
         cell[1] = Term.cons(cell + 2).raw
         cell += 2
+        if (cell - cells) & 4095 == 0, !vm_breathe(128) { break }
     }
     cell[-1] = Term.nil.raw
     return .cons(cells)
@@ -115,7 +119,7 @@ private func listPairs(
 // MARK: - From lists
 
 func maps_from_list_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    mapFromList(process, arguments[0]) { element in
+    mapFromList(process, arguments) { element in
         guard element.isTuple(2) else { return nil }
         return (element.element(0), element.element(1))
     }
@@ -123,16 +127,19 @@ func maps_from_list_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
 
 func maps_from_keys_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     let value = arguments[1]
-    return mapFromList(process, arguments[0]) { ($0, value) }
+    return mapFromList(process, arguments) { ($0, value) }
 }
 
 @inline(__always)
 private func mapFromList(
-    _ process: Ref<Process>, _ list: Term, _ pair: (Term) -> (key: Term, value: Term)?
+    _ process: Ref<Process>, _ arguments: Arguments, _ pair: (Term) -> (key: Term, value: Term)?
 ) -> Term {
-    let length = listLength(list)
-    guard length >= 0 else { return process.badarg() }
+    let list = arguments[0]
+    var pace = Pace(unit: 32)
+    let length = listLength(list, &pace)
+    guard length >= 0 else { return pace.isStopped ? process.giveWay(arguments) : process.badarg() }
     if length == 0 { return .emptyMap }
+    if process.isLong(length / 8) { return process.goLong(arguments) }
     let pairs = UnsafeMutablePointer<Term>.allocate(capacity: 2 * length)
     defer { pairs.deallocate() }
     var rest = list
@@ -141,6 +148,7 @@ private func mapFromList(
         pairs[2 &* index] = key
         pairs[2 &* index &+ 1] = value
         rest = rest.tail
+        if index & 4095 == 4095, !vm_breathe(64) { return process.badarg() }
     }
     process.bump(length / 8)
     return process.heap.mapFromPairs(pairs, count: length)

@@ -75,17 +75,17 @@ func re_compile_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
 // MARK: - Matching
 
 func re_run_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    run(process, arguments[0], arguments[1], .nil, isFirst: true)
+    run(process, arguments, .nil, isFirst: true)
 }
 
 func re_run_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    run(process, arguments[0], arguments[1], arguments[2], isFirst: true)
+    run(process, arguments, arguments[2], isFirst: true)
 }
 
 /// The last argument tells whether the subject is new: whether its encoding must be checked.
 func re_internal_run_4(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard arguments[3] == Atoms.true || arguments[3] == Atoms.false else { return process.badarg() }
-    return run(process, arguments[0], arguments[1], arguments[2], isFirst: arguments[3] == Atoms.true)
+    return run(process, arguments, arguments[2], isFirst: arguments[3] == Atoms.true)
 }
 
 private func bytes(_ binary: Term) -> [UInt8] {
@@ -94,7 +94,8 @@ private func bytes(_ binary: Term) -> [UInt8] {
     return Array(view.buffer)
 }
 
-private func run(_ process: Ref<Process>, _ subject: Term, _ expression: Term, _ list: Term, isFirst: Bool) -> Term {
+private func run(_ process: Ref<Process>, _ arguments: Arguments, _ list: Term, isFirst: Bool) -> Term {
+    let (subject, expression) = (arguments[0], arguments[1])
     guard let options = RegexOptions(list) else { return process.badarg() }
     let heap = process.heap
     let wantsList = options.captured != nil && options.captureType == Atoms.list && !options.isGlobal
@@ -130,12 +131,19 @@ private func run(_ process: Ref<Process>, _ subject: Term, _ expression: Term, _
             }
         }
     }
-    return match(process, subject, regex, options, isFirst: isFirst)
+    return match(process, arguments, regex, options, isFirst: isFirst)
 }
 
+/// Calls of PCRE2's match function that are allowed by default, as in OTP, and before the match moves to a dirty thread.
+private let defaultMatchLimit: UInt32 = 10_000_000
+private let trialMatchLimit: UInt32 = 40_000
+/// Subjects larger than this go to a dirty thread at once.
+private let trialSubject = 256 << 10
+
 private func match(
-    _ process: Ref<Process>, _ subject: Term, _ regex: Regex, _ options: RegexOptions, isFirst: Bool
+    _ process: Ref<Process>, _ arguments: Arguments, _ regex: Regex, _ options: RegexOptions, isFirst: Bool
 ) -> Term {
+    let subject = arguments[0]
     let heap = process.heap
     guard let capture = RegexCapture(options, regex), let view = iolistBytes(subject) else { return process.badarg() }
     defer { view.release() }
@@ -146,10 +154,16 @@ private func match(
         pcre2_match_data_free_8(data)
         pcre2_match_context_free_8(context)
     }
-    if let limit = options.matchLimit { pcre2_set_match_limit_8(context, limit) }
+    // A match cannot be interrupted: what is not found within a slice is searched again on a dirty thread.
+    let isTrial = process.pointee.native == nil
+    if isTrial, view.count > trialSubject { return process.goDirty(arguments) }
+    let matchLimit = options.matchLimit ?? defaultMatchLimit
+    let trialLimit = isTrial ? min(matchLimit, trialMatchLimit) : matchLimit
+    pcre2_set_match_limit_8(context, trialLimit)
     if let limit = options.depthLimit { pcre2_set_depth_limit_8(context, limit) }
     let flags = options.match | (isFirst ? 0 : UInt32(PCRE2_NO_UTF_CHECK))
     let status = pcre2_match_8(regex.code, view.start, view.count, options.offset, flags, data, context)
+    if status == PCRE2_ERROR_MATCHLIMIT, trialLimit < matchLimit { return process.goDirty(arguments) }
     process.bump((view.count - options.offset) / 10)
     if status > 0 {
         guard let vector = pcre2_get_ovector_pointer_8(data) else { return process.badarg() }

@@ -13,6 +13,10 @@ let unicodeBifs: [Bif] = [
 
 func unicode_bin_is_7bit_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard let view = ByteView(arguments[0]) else { return Atoms.false }
+    if process.isLong(view.count / 50) {
+        view.release()
+        return process.goLong(arguments)
+    }
     defer { view.release() }
     process.bump(view.count / 50)
     return countHighBytes(view.buffer) == 0 ? Atoms.true : Atoms.false
@@ -31,9 +35,14 @@ func unicode_characters_to_binary_2(_ process: Ref<Process>, _ arguments: Argume
     }
     var subject = arguments[0]
     if subject.isCons, subject.tail.isNil, subject.head.isBitstring { subject = subject.head }
+    if subject.isBitstring, process.isLong(subject.byteCount / 10) { return process.goLong(arguments) }
     if subject.isBinary, isUtf8(process, subject, isLatin1: isLatin1) { return subject }
     var cells = 0
-    guard let need = chardataNeed(subject, isLatin1: isLatin1, cells: &cells) else { return process.badarg() }
+    var pace = Pace(unit: 50)
+    guard let need = chardataNeed(subject, isLatin1: isLatin1, cells: &cells, pace: &pace) else {
+        return pace.isStopped ? process.giveWay(arguments) : process.badarg()
+    }
+    if process.isLong(need / 10) { return process.goLong(arguments) }
     process.bump(cells / 50)
     let heap = process.heap
     var binary = newBinary(capacity: need)
@@ -82,9 +91,14 @@ func unicode_characters_to_list_2(_ process: Ref<Process>, _ arguments: Argument
         return process.continueInErlang("characters_to_list_int", arguments)
     }
     let term = arguments[0]
+    if term.isBitstring, process.isLong(term.byteCount / 10) { return process.goLong(arguments) }
     if term.isBitstring, !isLatin1 { return listOfUtf8(process, term) }
     var cells = 0
-    guard let need = chardataNeed(term, isLatin1: isLatin1, cells: &cells) else { return process.badarg() }
+    var pace = Pace(unit: 50)
+    guard let need = chardataNeed(term, isLatin1: isLatin1, cells: &cells, pace: &pace) else {
+        return pace.isStopped ? process.giveWay(arguments) : process.badarg()
+    }
+    if process.isLong(need / 10) { return process.goLong(arguments) }
     process.bump(cells / 50)
     let heap = process.heap
     let buffer = ByteView(allocating: need)

@@ -6,3 +6,4 @@
 #include "PortShims.h"
 #include "EmptyTerms.h"
 #include "Search.h"
+#include "Fiber.h"

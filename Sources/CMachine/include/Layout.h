@@ -121,6 +121,7 @@ typedef struct Export {
     uint32_t arity;
     uint32_t flags;
     BifBody _Nullable bif;          // constant after boot
+    BifBody _Nullable dirtyBif;     // what a dirty thread runs when `bif` only hands over; constant after boot
     Function *_Nullable function;   // current code, null if none; code-modification lock
 } Export;
 
@@ -208,6 +209,8 @@ typedef struct Process {
     const Location *_Nullable location;  // of the instruction that runs native code
     Export *_Nullable trapTarget;
     Export *_Nullable currentBif;
+    uint64_t partialLength;  // elements counted so far by a `length` instruction that gave the thread back
+    struct NativeCall *_Nullable native;  // the native function that is under way across slices (Machine/Native)
 
     // Signals: the outer queue is shared, the inner one private.
     Lock signalLock;         // protects outer*, id, and that ProcessState.closed is set once
@@ -258,6 +261,19 @@ typedef struct Process {
     uint32_t initialArity;
     uint32_t tableSlot;
 } Process;
+
+/// A native function that goes on after the slice in which it was called: on a fiber, or on a dirty thread. Terms in it
+/// stay good because a process with one is not collected.
+typedef struct NativeCall {
+    Process *process;
+    Export *function;
+    BifBody body;
+    Term arguments[6];
+    Term result;                   // written by whoever runs the body
+    struct Fiber *_Nullable fiber; // null: a dirty thread runs it
+    Signal *_Nullable postponed;   // requests that have to wait for its end, newest first
+    uint32_t kind;                 // DirtyKind, 0 on a fiber
+} NativeCall;
 
 // MARK: - Scheduler
 

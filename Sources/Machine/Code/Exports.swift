@@ -181,6 +181,10 @@ public func registerBifs(_ rows: [Bif]) {
         let module = AtomTable.intern("\(row.module)")
         let export = Exports.findOrMake(module, AtomTable.intern("\(row.name)"), row.arity)
         export.pointee.bif = row.body
+        if row.dirty != 0 {
+            export.pointee.dirtyBif = row.body
+            if row.dirty == DirtyKind.cpu { export.pointee.bif = handToDirtyCPU } else { export.pointee.bif = handToDirtyIO }
+        }
         let isNif = nifs.contains(module.raw)
         if isNif { nifLibraries.insert(module.raw) }
         export.makeNative(handler: handlerSlots.callBif, flags: isNif ? ExportFlags.nif : 0)

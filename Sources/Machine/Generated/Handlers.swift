@@ -898,6 +898,15 @@ import Terms
 @c(slow_enter_bif) @inline(never) func c_slow_enter_bif(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     slow_enter_bif(c, pc)
 }
+@c(slow_resume_native) @inline(never) func c_slow_resume_native(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    slow_resume_native(c, pc)
+}
+@c(slow_start_dirty) @inline(never) func c_slow_start_dirty(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    slow_start_dirty(c, pc)
+}
+@c(slow_finish_dirty) @inline(never) func c_slow_finish_dirty(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    slow_finish_dirty(c, pc)
+}
 @c(slow_apply_3) @inline(never) func c_slow_apply_3(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     slow_apply_3(c, pc)
 }

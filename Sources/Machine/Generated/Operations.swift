@@ -241,10 +241,13 @@ public enum Op: Int32, CaseIterable {
     case decode_function = 236
     case call_undefined = 237
     case enter_bif = 238
-    case apply_3 = 239
-    case apply_2 = 240
-    case hibernate_3 = 241
-    case yield_0 = 242
-    case normal_exit = 243
-    case continue_exception = 244
+    case resume_native = 239
+    case start_dirty = 240
+    case finish_dirty = 241
+    case apply_3 = 242
+    case apply_2 = 243
+    case hibernate_3 = 244
+    case yield_0 = 245
+    case normal_exit = 246
+    case continue_exception = 247
 }

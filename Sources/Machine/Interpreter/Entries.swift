@@ -30,7 +30,7 @@ func slow_enter_bif(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
 }
 
 extension UnsafeMutablePointer where Pointee == Context {
-    fileprivate func finishBif(_ result: Term, _ next: CodePointer) -> CodePointer {
+    func finishBif(_ result: Term, _ next: CodePointer) -> CodePointer {
         x[0] = result
         if _slowPath(process.wantsCollection) || _slowPath(pointee.stress == 1) {
             guard collect(need: 0, live: 1) else { return leaveExiting() }
@@ -39,7 +39,7 @@ extension UnsafeMutablePointer where Pointee == Context {
     }
 
     /// The native function raised, or asked for something: a trap or a stop. `returnTo` nil: it was entered by a call.
-    fileprivate func failBif(_ export: Ref<Export>, returnTo: CodePointer?) -> CodePointer {
+    func failBif(_ export: Ref<Export>, returnTo: CodePointer?) -> CodePointer {
         let process = process
         guard process.pointee.exceptionClass == .small(ExceptionClass.trap) else {
             return raiseFromBif(export, returning: returnTo == nil)
@@ -55,7 +55,7 @@ extension UnsafeMutablePointer where Pointee == Context {
     }
 
     private func collectIfWanted(live: Int) -> Bool {
-        process.wantsCollection ? collect(need: 0, live: live) : true
+        process.pointee.native == nil && process.wantsCollection ? collect(need: 0, live: live) : true
     }
 
     /// Calls error_handler:undefined_function(Module, Function, Arguments), or what process_flag(error_handler) says.

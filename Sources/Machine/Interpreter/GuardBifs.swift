@@ -104,4 +104,34 @@ func slow_tl(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { c.guardBif(p
 func slow_tuple_size(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { c.guardBif(pc, 1) }
 func slow_map_size(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { c.guardBif(pc, 1) }
 func slow_byte_size(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { c.guardBif(pc, 1) }
-func slow_length(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { c.guardBif(pc, 1) }
+
+/// `length export list destination j live`: a long list is counted over several slices. Between them the part not
+/// counted yet stands in the register behind the live ones, and Process.partialLength is what was counted.
+func slow_length(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    let process = c.process
+    let live = Int(pc[5])
+    var count = Int(process.pointee.partialLength)
+    var list = count > 0 ? c.x[live] : c.source(pc[2])
+    process.pointee.partialLength = 0
+    let limit = count &+ max(Int(process.pointee.sliceReductions), 1) &* 16
+    let before = count
+    while list.isCons, count < limit {
+        count &+= 1
+        list = list.tail
+    }
+    process.bump((count &- before) / 16)
+    if list.isCons, live < Int(xRegisterCount) {
+        process.pointee.partialLength = UInt64(count)
+        c.x[live] = list
+        return c.leaveYielding(at: pc, live: live + 1)
+    }
+    if list.isNil {
+        c.store(pc[3], .small(count))
+        return pc + 6
+    }
+    let fail = pc[4]
+    guard fail & 1 == 1 else { return codePointer(fail) }
+    c.x[0] = c.source(pc[2])
+    process.pointee.location = locationOperand(fail)
+    return c.raiseFromBif(exportOperand(pc), Atoms.badarg, returning: false)
+}

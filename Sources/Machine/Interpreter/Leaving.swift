@@ -31,6 +31,7 @@ enum PlacedCode {
         bottom[0] = 0
         bottom[1] = handlerAddress(.normal_exit)
         normalExit = CodePointer(bottom + 1)
+        NativeCalls.boot()
     }
 }
 

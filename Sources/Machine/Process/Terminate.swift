@@ -11,6 +11,7 @@ public func terminateProcess(_ process: Ref<Process>) {
     let pid = process.pointee.id
     let turn = Endings.enter()
     defer { Endings.leave(turn) }
+    if process.pointee.native != nil { NativeCalls.cancel(process) }
     if process.pointee.exceptionClass.isNone { process.pointee.reason = Atoms.normal }
     if process.pointee.exceptionClass == .small(ExceptionClass.error) { reportCrash(process) }
     process.setState(ProcessState.exiting)

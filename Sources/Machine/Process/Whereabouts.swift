@@ -20,6 +20,8 @@ struct Whereabouts {
         let stack = process.pointee.stackTop
         if !isOwn, process.isHibernating {
             self.init(Atoms.erlang, Atoms.hibernate, 3, nil, process.pointee.stackEnd)
+        } else if let native = process.pointee.native?.pointee.function.pointee {
+            self.init(native.module, native.name, Int(native.arity), nil, stack)
         } else if let location = process.pointee.location {
             self.init(location, stack)
         } else if isOwn {

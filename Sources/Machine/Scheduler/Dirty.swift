@@ -3,9 +3,9 @@
 //
 // While a dirty thread has it, the process keeps ProcessState.running, so nobody else queues or frees it. Signals wait.
 
-public import CMachine
+import CMachine
 import Glibc
-public import Terms
+import Terms
 
 /// The pools; Process.dirtyKind.
 @frozen public enum DirtyKind {
@@ -13,9 +13,8 @@ public import Terms
     public static let io: UInt8 = 2
 }
 
-/// Marks the running process for a dirty pool. It must leave Erlang code next (exit reason parked) with x registers as
-/// arguments, `currentBif` the function to call, and `pc` where to continue with the result in x(0).
-public func scheduleDirty(_ process: Ref<Process>, _ kind: UInt8) { process.pointee.dirtyKind = kind }
+/// Marks the running process for a dirty pool. It must leave Erlang code next (exit reason parked); `native` is the call.
+func scheduleDirty(_ process: Ref<Process>, _ kind: UInt8) { process.pointee.dirtyKind = kind }
 
 enum Dirty {
     /// A queue for each pool; the futex words count what was ever queued.
@@ -66,9 +65,6 @@ func dirtyMain(_ scheduler: Ref<Scheduler>) {
 }
 
 private func runDirty(_ process: Ref<Process>) {
-    guard let body = process.pointee.currentBif?.pointee.bif, let arguments = process.pointee.savedX else { return }
-    let result = body(process, UnsafePointer(arguments))
-    guard !result.isNone else { return }
-    arguments[0] = result
-    process.pointee.liveX = 1
+    guard let call = process.pointee.native else { return }
+    call.pointee.result = call.pointee.body(process, call.arguments)
 }

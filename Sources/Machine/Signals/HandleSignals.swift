@@ -29,8 +29,9 @@ func handleSignals(_ process: Ref<Process>) -> Bool {
     return !process.isExiting
 }
 
-/// The process must end: what was not handled yet goes back, to be answered when the queue is closed.
-private func returnToQueue(_ process: Ref<Process>, _ first: Ref<Signal>?) {
+/// Puts signals back at the front of the outer queue: the process must end and they are answered when the queue is
+/// closed, or they had to wait.
+func returnToQueue(_ process: Ref<Process>, _ first: Ref<Signal>?) {
     guard let first else { return }
     var last = first
     while let next = last.pointee.next { last = next }
@@ -56,7 +57,9 @@ private func handle(_ signal: Ref<Signal>, _ process: Ref<Process>) {
     case SignalKind.isAlive: reply(signal.numbers, to: signal.pointee.from, from: process, Atoms.true)
     case SignalKind.processInfo: ProcessInfo.handle(signal, process)
     case SignalKind.suspend: Suspending.handle(signal, process)
-    case SignalKind.systemTask: SystemTasks.handle(signal, process)
+    case SignalKind.systemTask:
+        if NativeCalls.postpone(signal, process) { return }
+        SystemTasks.handle(signal, process)
     case SignalKind.call:
         unsafeBitCast(UInt(signal.pointee.number), to: SignalCall.self)(process, signal.pointee.payload)
     default: break
