@@ -97,7 +97,7 @@ private func inflateExternal(_ input: inout ExternalCursor) -> (memory: UnsafeMu
         stream.avail_out = UInt32(piece)
         status = inflate(&stream, piece == room ? Z_FINISH : Z_NO_FLUSH)
         room -= piece - Int(stream.avail_out)
-        if status == Z_OK, room == 0 || !vm_breathe(256) { break }
+        if status == Z_OK, room == 0 || !vm_breathe(1000) { break }
     }
     inflateEnd(&stream)
     guard status == Z_STREAM_END, stream.total_out == UInt(size) else {
@@ -145,7 +145,7 @@ private struct ExternalDecoder: ~Copyable {
         while !frames.isEmpty {
             let frame = frames.top
             steps &+= 1
-            if steps & 1023 == 0, !vm_breathe(64) { return abandon() }
+            if steps & 1023 == 0, !vm_breathe(128) { return abandon() }
             if frame.pointee.left == 0 {
                 guard finish(frames.pop()) else { return abandon() }
                 continue

@@ -48,7 +48,8 @@ private func deflateExternal(
     let largest = 32 << 10
     var work = work
     while true {
-        work += 512
+        // About a slice for two pieces.
+        work += 16 << 10
         guard pace.goesOn(work) else { return nil }
         let given = min(inputLeft, largest)
         let offered = min(room, largest)

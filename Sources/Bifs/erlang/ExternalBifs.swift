@@ -47,10 +47,10 @@ private func encode(
     _ process: Ref<Process>, _ arguments: Arguments, _ options: ExternalEncoding, inList: Bool = false
 ) -> Term {
     var work = 0
-    var pace = Pace(unit: 32)
+    var pace = Pace(unit: 8)
     let output = encodeExternal(arguments[0], options: options, work: &work, pace: &pace)
     guard !pace.isStopped else { return process.giveWay(arguments) }
-    process.bump(work / 32 + (options.compression != 0 ? output.count / 64 : 0) + 1)
+    process.bump(work / 8 + (options.compression != 0 ? output.count / 16 : 0) + 1)
     let binary = process.heap.makeBinary(output.bytes)
     return inList ? process.heap.cons(binary, .nil) : binary
 }
@@ -78,10 +78,10 @@ private func externalSize(_ process: Ref<Process>, _ arguments: Arguments, _ opt
     var options = options
     options.compression = 0
     var work = 0
-    var pace = Pace(unit: 32)
+    var pace = Pace(unit: 16)
     let size = encodeExternal(arguments[0], options: options, work: &work, pace: &pace).count
     guard !pace.isStopped else { return process.giveWay(arguments) }
-    process.bump(work / 32 + 1)
+    process.bump(work / 16 + 1)
     return process.heap.integer(size)
 }
 

@@ -1,4 +1,4 @@
-// HashBifs.swift: phash2 and phash. Ranges go up to 2^32; big terms cost a reduction per 64 steps.
+// HashBifs.swift: phash2 and phash. Ranges go up to 2^32; big terms cost a reduction per 16 steps.
 
 import CMachine
 internal import Machine
@@ -12,20 +12,20 @@ let hashBifs: [Bif] = [
 
 func erlang_phash2_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     var steps = 0
-    var pace = Pace(unit: 64)
+    var pace = Pace(unit: 16)
     let hash = portableHash(arguments[0], steps: &steps, pace: &pace)
     guard !pace.isStopped else { return process.giveWay(arguments) }
-    process.bump(steps / 64)
+    process.bump(steps / 16)
     return .small(Int(hash & 0x7FF_FFFF))
 }
 
 func erlang_phash2_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard let range = hashRange(arguments[1]) else { return process.badarg() }
     var steps = 0
-    var pace = Pace(unit: 64)
+    var pace = Pace(unit: 16)
     let hash = portableHash(arguments[0], steps: &steps, pace: &pace)
     guard !pace.isStopped else { return process.giveWay(arguments) }
-    process.bump(steps / 64)
+    process.bump(steps / 16)
     return .small(Int(hash) % range)
 }
 
@@ -33,10 +33,10 @@ func erlang_phash_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard let range = hashRange(arguments[1]) else { return process.badarg() }
     if arguments[0].isBitstring, process.isLong(arguments[0].byteCount / 64) { return process.goLong(arguments) }
     var steps = 0
-    var pace = Pace(unit: 64)
+    var pace = Pace(unit: 16)
     let hash = oldHash(arguments[0], steps: &steps, pace: &pace)
     guard !pace.isStopped else { return process.giveWay(arguments) }
-    process.bump(steps / 64)
+    process.bump(steps / 16)
     return .small(1 &+ Int(hash) % range)
 }
 

@@ -45,13 +45,23 @@ extension UnsafeMutablePointer where Pointee == Context {
             return raiseFromBif(export, returning: returnTo == nil)
         }
         process.pointee.exceptionClass = .none
-        if let returnTo { pushReturn(returnTo) }
+        if let returnTo { returnLater(to: returnTo) }
         let target = process.pointee.trapTarget.unsafelyUnwrapped
         let count = Int(target.pointee.arity)
         for i in 0..<count { x[i] = process.trapArgument(i) }
         guard collectIfWanted(live: count) else { return leaveExiting() }
         if process.takeParkRequest() { return leaveParked(at: target.pointee.entry, live: count) }
         return enter(target.pointee.entry, live: count)
+    }
+
+    /// The call becomes one of other code that returns to `next`. A tail call leaves no frame behind.
+    private func returnLater(to next: CodePointer) {
+        if next[0] == PlacedCode.returnHandler { return }
+        if next[0] == PlacedCode.deallocateReturnHandler {
+            e += Int(next[1]) / 8
+            return
+        }
+        pushReturn(next)
     }
 
     private func collectIfWanted(live: Int) -> Bool {

@@ -24,7 +24,13 @@ enum PlacedCode {
     /// The return address at the bottom of every stack; its Location word is 0.
     nonisolated(unsafe) static var normalExit: CodePointer! = nil
 
+    /// What stands behind a native call that is a tail call.
+    nonisolated(unsafe) static var returnHandler: UInt64 = 0
+    nonisolated(unsafe) static var deallocateReturnHandler: UInt64 = 0
+
     static func boot() {
+        returnHandler = handlerAddress(.return)
+        deallocateReturnHandler = handlerAddress(.deallocate_return)
         exit = .allocate(capacity: 1)
         exit[0] = exitHandlerAddress()
         let bottom = UnsafeMutablePointer<UInt64>.allocate(capacity: 2)
