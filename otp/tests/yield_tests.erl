@@ -327,8 +327,9 @@ watching() ->
      {messages_meanwhile, fun() -> messages_meanwhile() end}].
 
 current_function() ->
-    Pid = spawn(fun() -> loop(fun() -> erlang:external_size(input(pairs)) end) end),
-    Seen = wait_for({erlang, external_size, 1}, Pid, 100000),
+    Pid = spawn_link(fun() -> loop(fun() -> lists:member(nothing, input(ones)) end) end),
+    Seen = wait_for({lists, member, 2}, Pid, 20000),
+    unlink(Pid),
     exit(Pid, kill),
     Seen.
 
