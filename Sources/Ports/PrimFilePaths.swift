@@ -99,6 +99,7 @@ func prim_file_list_dir_nif_1(_ process: Ref<Process>, _ arguments: Arguments) -
 
 func prim_file_read_file_nif_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     withPath(process, arguments[0]) { path in
+        if mayBlock(process, opening: path) { return process.goDirty(arguments, DirtyKind.io) }
         var descriptor: Int32
         repeat { descriptor = open(path, O_RDONLY | O_CLOEXEC) } while descriptor < 0 && errno == EINTR
         guard descriptor >= 0 else { return process.heap.posixError(errno) }
