@@ -44,7 +44,7 @@ let package = Package(
             name: "JIT", dependencies: ["CLLVM", "CMachine", "Machine", "OpSpec", "Terms"],
             swiftSettings: common + [.unsafeFlags(llvmHeaders.flatMap { ["-Xcc", $0] })]),
         .executableTarget(
-            name: "enigma", dependencies: ["CMachine", "Terms", "Machine", "Bifs", "Tables", "Ports", "JIT"],
+            name: "enigma", dependencies: ["CMachine", "Terms", "BeamFile", "Machine", "Bifs", "Tables", "Ports", "JIT"],
             swiftSettings: common + [.unsafeFlags(llvmHeaders.flatMap { ["-Xcc", $0] })],
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
         .testTarget(name: "TermsTests", dependencies: ["Terms", "CMachine"], swiftSettings: common),

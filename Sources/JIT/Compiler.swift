@@ -84,6 +84,7 @@ public enum JIT {
         JITHooks.threshold = options.isEager ? 1 : UInt64(options.threshold)
         JITHooks.request = { JIT.request($0) }
         JITHooks.release = { JIT.release($0) }
+        JITHooks.avoid = { JIT.avoid($0) }
     }
 
     // MARK: Requests
@@ -143,7 +144,7 @@ public enum JIT {
         let start = now()
         vm_lock(&compileLock)
         defer { vm_unlock(&compileLock) }
-        guard function.pointee.code != nil, nextUnit <= options.limit else { return }
+        guard function.pointee.code != nil, refused[function] == nil, nextUnit <= options.limit else { return }
         if unitOf[function] != nil, speculates { return }
         do throws(CompileError) {
             if generator == nil {
@@ -258,6 +259,14 @@ public enum JIT {
             vm_store_release(UnsafeMutablePointer(mutating: word), original)
         }
         for function in old.functions { unitOf[function] = nil }
+    }
+
+    /// Native code calls the functions of its unit directly, so a traced function must be in none.
+    private static func avoid(_ function: Ref<Function>) {
+        vm_lock(&compileLock)
+        defer { vm_unlock(&compileLock) }
+        discard(function)
+        refused[function] = "it is traced"
     }
 
     // MARK: Side exits

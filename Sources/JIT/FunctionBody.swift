@@ -138,10 +138,10 @@ final class FunctionBody {
         case .call_ext, .call_ext_only, .call_ext_last, .call_bif:
             reads += 0..<Int(export().arity)
             writes = [0]
-        case .call_fun:
+        case .call_fun, .call_fun_last:
             reads += 0...Int(raw(0))
             writes = [0]
-        case .call_fun2:
+        case .call_fun2, .call_fun2_last:
             reads += 0..<Int(raw(0))
             writes = [0]
         case .apply, .apply_last:
@@ -188,7 +188,7 @@ final class FunctionBody {
     static func flow(_ instruction: Instruction) -> Flow {
         switch instruction.op {
         case .call, .call_ext, .call_fun, .call_fun2, .apply: .call
-        case .call_only, .call_last, .call_ext_only, .call_ext_last, .apply_last, .return, .deallocate_return, .badmatch,
+        case .call_only, .call_last, .call_ext_only, .call_ext_last, .call_fun_last, .call_fun2_last, .apply_last, .return, .deallocate_return, .badmatch,
             .case_end, .badrecord, .if_end, .function_clause, .try_case_end, .raise, .unreachable:
             .leave
         case .jump, .select_val2_x, .select_linear, .select_binary, .select_table, .select_terms, .select_tuple_arity, .wait,

@@ -32,7 +32,7 @@ extension Lowering {
         case .call, .call_only, .call_last, .call_ext, .call_ext_only, .call_ext_last:
             lowerCall()
             return false
-        case .call_fun, .call_fun2:
+        case .call_fun, .call_fun2, .call_fun_last, .call_fun2_last:
             lowerCallFun()
             return false
         case .make_fun: lowerMakeFun()
@@ -149,7 +149,9 @@ extension Lowering {
     /// A local fun of the right arity whose module is loaded; its free variables follow the arguments.
     private func lowerCallFun() {
         let arity = Int(raw(0))
-        let fun = current.op == .call_fun ? x(arity) : value(1)
+        let isLast = current.op == .call_fun_last || current.op == .call_fun2_last
+        let inRegister = current.op == .call_fun || current.op == .call_fun_last
+        let fun = inRegister ? x(arity) : value(isLast ? 2 : 1)
         let slow = newBlock("slow")
         func demand(_ condition: Value) {
             let next = newBlock("fun")
@@ -168,9 +170,11 @@ extension Lowering {
         reductions = ir.sub(reductions, ir.int(1))
         for register in 0..<arity { flush(register) }
         copyFreeVariables(object, count: ir.and(ir.shiftRightLogical(kind, ir.int(8)), 0xFFFF), to: arity)
-        pushReturn()
+        let frame = stack
+        if isLast { stack = ir.offset(stack, Int(raw(1))) } else { pushReturn() }
         dispatch(ir.load(ir.pointer, ir.offset(function, Field.functionEntry), .process))
         ir.position(slow)
+        if isLast { stack = frame }
         leaveSlowly()
     }
 

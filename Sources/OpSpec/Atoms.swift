@@ -129,13 +129,18 @@ public let atomList = """
     build_type
     bump_reductions
     busy
+    busy_dist_port
     busy_limits_msgq
     busy_limits_port
+    busy_port
     bxor
     byte_size
     bytes
     call
+    call_count
+    call_memory
     call_on_load_function
+    call_time
     caller
     caller_line
     cancel_timer
@@ -174,6 +179,7 @@ public let atomList = """
     compressed
     connect
     connected
+    connection_id
     const
     context_reductions
     context_switches
@@ -192,6 +198,7 @@ public let atomList = """
     counters_new
     counters_put
     cpu_time
+    cpu_timestamp
     cr
     crc32
     crc32_combine
@@ -292,8 +299,8 @@ public let atomList = """
     ecdh_compute_key_nif
     einval
     element
-    emptyName=
     empty
+    emptyName=
     emu_args
     emu_flavor
     emu_type
@@ -361,9 +368,13 @@ public let atomList = """
     exactEqual==:=
     exactNotEqual==/=
     exact_reductions
+    exception_from
     exception_trace
     exchange
     exclusive
+    existing
+    existing_ports
+    existing_processes
     exit
     exit_signal
     exit_status
@@ -396,6 +407,7 @@ public let atomList = """
     firstline
     fixed
     fixnum
+    flags
     flat_size
     flatmap
     float
@@ -425,6 +437,11 @@ public let atomList = """
     garbage_collection_info
     gather_alloc_histograms
     gather_carrier_info
+    gc_major_end
+    gc_major_start
+    gc_max_heap_size
+    gc_minor_end
+    gc_minor_start
     get
     getBufSize_nif
     getStash_nif
@@ -440,6 +457,8 @@ public let atomList = """
     get_tcw
     getenv
     getpid
+    getting_linked
+    getting_unlinked
     give_away
     gl
     global
@@ -485,6 +504,7 @@ public let atomList = """
     if_clause
     ignore
     in_=in
+    in_exiting
     incomplete
     inconsistent
     index
@@ -565,7 +585,9 @@ public let atomList = """
     kill
     killed
     known
+    label
     lambda
+    large_heap
     last
     last_calls
     latin1
@@ -617,6 +639,8 @@ public let atomList = """
     logical_processors
     logical_processors_available
     logical_processors_online
+    long_gc
+    long_schedule
     longest_common_prefix
     longest_common_suffix
     lookup
@@ -650,6 +674,7 @@ public let atomList = """
     match_limit_error
     match_limit_recursion
     match_object
+    match_spec
     match_spec_compile
     match_spec_run_r
     match_spec_test
@@ -671,6 +696,8 @@ public let atomList = """
     message_queue_data
     message_queue_len
     messages
+    meta
+    meta_match_spec
     micro_seconds
     microsecond
     milli_seconds
@@ -694,6 +721,7 @@ public let atomList = """
     monitors
     monotonic
     monotonic_time
+    monotonic_timestamp
     more
     multi_scheduling
     multi_scheduling_blockers
@@ -713,6 +741,8 @@ public let atomList = """
     new
     new_connection
     new_index
+    new_ports
+    new_processes
     new_uniq
     newline
     next
@@ -772,7 +802,9 @@ public let atomList = """
     noconnect
     noconnection
     node
+    node_type
     nodedown
+    nodedown_reason
     nodes
     noeol
     nomatch
@@ -826,6 +858,8 @@ public let atomList = """
     other
     otp_release
     out
+    out_exited
+    out_exiting
     output
     outstanding_system_requests_limit
     overlapped_io
@@ -836,6 +870,7 @@ public let atomList = """
     parallelism
     parent
     part
+    pause
     pbkdf2_hmac_nif
     peek_head
     pending_purge_lambda
@@ -877,10 +912,12 @@ public let atomList = """
     prepare_loading
     prepare_on_load
     prev
+    previous
     prim_buffer
     prim_file
     prim_net
     prim_socket
+    print
     printable_range
     priority
     private
@@ -895,6 +932,8 @@ public let atomList = """
     process_limit
     processes
     processes_used
+    procs
+    profile
     protected
     protection
     pubkey_algorithms
@@ -922,6 +961,7 @@ public let atomList = """
     read_write
     ready_error
     ready_input
+    receive
     recent_size
     reductions
     ref_to_list
@@ -944,8 +984,11 @@ public let atomList = """
     report_errors
     request_system_task
     resolution
+    restart
     resume_process
     return
+    return_from
+    return_to
     return_trace
     reverse
     round
@@ -956,7 +999,11 @@ public let atomList = """
     run_queue_lengths
     run_queue_lengths_all
     runnable
+    runnable_ports
+    runnable_procs
     running
+    running_ports
+    running_procs
     runtime
     safe
     safe_fixed
@@ -985,6 +1032,7 @@ public let atomList = """
     send
     send_after
     send_copy_request
+    send_to_non_existing_process
     sensitive
     seq_trace
     seq_trace_info
@@ -992,12 +1040,17 @@ public let atomList = """
     sequential
     sequential_trace_token
     sequential_tracer
+    serial
     set
     setBufSize_nif
     setStash_nif
     set_controller_nif
     set_cwd_nif
     set_internal_state
+    set_on_first_link
+    set_on_first_spawn
+    set_on_link
+    set_on_spawn
     set_owner_nif
     set_permissions_nif
     set_seq_token
@@ -1035,6 +1088,7 @@ public let atomList = """
     spawn_request
     spawn_request_abandon
     spawn_system_process
+    spawned
     split
     split_binary
     sqrt
@@ -1052,6 +1106,7 @@ public let atomList = """
     stream
     stream_end
     stream_error
+    strict_monotonic_timestamp
     string
     strong_rand_bytes_nif
     strong_rand_range_nif
@@ -1114,6 +1169,10 @@ public let atomList = """
     trace_delivered
     trace_info
     trace_pattern
+    trace_status
+    trace_ts
+    traced
+    tracer
     trap_exit
     trim
     trim_all

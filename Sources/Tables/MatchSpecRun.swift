@@ -28,6 +28,8 @@ struct MatchRunner {
     var arguments: UnsafePointer<Term>?
     var arity = 0
     var outcome = MatchOutcome()
+    /// Actions change the trace of the process; otherwise they are only tried out.
+    var acts = false
     /// The table object that is matched, if it is one: it is copied faster than other terms.
     var object: TableObject?
 
@@ -288,7 +290,6 @@ struct MatchRunner {
 
     // MARK: Actions
 
-    /// The actions that need no tracing. Those on the trace flags of a process fail: nothing is traced.
     private mutating func act(_ action: UInt64, _ count: Int, _ operands: Words, _ result: inout Term) -> Term {
         switch MatchAction(rawValue: action) {
         case .selfPid: return process.pointee.id
@@ -303,13 +304,15 @@ struct MatchRunner {
             return Atoms.true
         case .isSeqTrace: return Atoms.false
         case .getSeqToken: return .nil
+        case .caller where acts: return TraceActions.caller(process)
         case .caller, .callerLine: return Atoms.undefined
+        case .silent where acts: return TraceActions.silent(process, Term(raw: operands[0]))
         case .silent: return Atoms.true
-        default: return matchActionHook?(process, action, count, operands) ?? .none
+        case .enableTrace where acts, .disableTrace where acts:
+            let on = MatchAction(rawValue: action) == .enableTrace
+            return TraceActions.change(process, on: on, (0..<count).map { Term(raw: operands[$0]) })
+        case .trace where acts: return TraceActions.replace(process, (0..<count).map { Term(raw: operands[$0]) })
+        default: return .none
         }
     }
 }
-
-/// Carries out the actions that change the trace: set by the code that traces, constant after boot.
-nonisolated(unsafe) var matchActionHook:
-    ((_ process: Ref<Process>, _ action: UInt64, _ count: Int, _ operands: Words) -> Term)?

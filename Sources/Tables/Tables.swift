@@ -26,6 +26,7 @@ public func bootTables() {
         defer { vm_unlock(&TableRegistry.lock) }
         return allTableBytes()
     }
+    bootTracePrograms()
 }
 
 /// The table whose reference has these number words, as a term: for references that come back from text or bytes.

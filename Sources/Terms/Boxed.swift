@@ -27,6 +27,8 @@ public import CMachine
     public static let subBinaryWords = 5
     public static let matchContextWords = 5
     public static let referenceWords = 3
+    /// Bit of a reference's first number word that says: number 2 holds the data bits of the pid it is an alias of.
+    @inlinable public static var aliasMark: UInt64 { 1 &<< 53 }
     public static let magicReferenceWords = 3
     public static let floatWords = 2
     /// Binaries up to this many bytes live on the heap.

@@ -111,10 +111,22 @@ extension UnsafeMutablePointer where Pointee == Heap {
 
     /// A reference of this node with these number words (Boxed.swift); no alias, not magic.
     public func reference(_ numbers: (UInt64, UInt64)) -> Term {
+        if numbers.0 & Layout.aliasMark != 0 { return aliasReference(numbers) }
         let object = allocate(Layout.referenceWords)
         object[0] = Header.make(Layout.referenceWords - 1, Subtag.reference)
         object[1] = numbers.0
         object[2] = numbers.1
+        return .boxed(object)
+    }
+
+    /// A reference that is (or was) an alias: the pid it stands for is part of its numbers, so that it is still one when
+    /// it comes back from bytes or text.
+    private func aliasReference(_ numbers: (UInt64, UInt64)) -> Term {
+        let object = allocate(Layout.referenceWords + 1)
+        object[0] = Header.make(Layout.referenceWords, Subtag.reference)
+        object[1] = numbers.0
+        object[2] = numbers.1
+        object[3] = Term.localPid(numbers.1 & 0xFFF_FFFF).raw
         return .boxed(object)
     }
 

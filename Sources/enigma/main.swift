@@ -19,7 +19,7 @@ let help = """
       --gc-stress     collect garbage at every heap test
       --help          this text
       --version       version of Enigma and of the OTP it runs
-    commands: enigma coverage    the native functions that are there
+    commands: enigma coverage FOLDER    what is there of OTP's native functions and instructions
     """
 
 let arguments = Array(CommandLine.arguments.dropFirst())
@@ -31,8 +31,7 @@ case "--version":
     print("Enigma 0.1, for Erlang/OTP 25 (erts 13.1.5)")
     exit(0)
 case "coverage":
-    printCoverage()
-    exit(0)
+    exit(printCoverage(arguments.count > 1 ? arguments[1] : "otp/expectations"))
 default: break
 }
 

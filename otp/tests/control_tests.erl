@@ -38,6 +38,10 @@ tests() ->
      {apply_bad, fun() -> apply(id(lists), reverse, id(foo)) end},
      {fun_external, fun() -> F = fun lists:reverse/1, F([1, 2]) end},
      {fun_closure, fun() -> X = id(5), lists:map(fun(Y) -> X + Y end, [1, 2, 3]) end},
+     {fun_loop, fun() -> F = fun(_, 0) -> {stack_size, N} = process_info(self(), stack_size), N < 200; (G, N) -> G(G, N - 1) end, F(F, 100000) end},
+     {fun_tail_error, fun() -> F = fun(G) -> G(1) end, F(id(not_a_fun)) end},
+     {shared_badmatch, fun() -> [catch shared(X) || X <- [a, {ok, b}, {ok, 1}]] end},
+     {fun_tail_arity, fun() -> F = fun(G) -> G(1) end, F(fun() -> x end) end},
      {deep, fun() -> deep(200000) end},
      {receive_order, fun() -> self() ! a, self() ! b, receive b -> ok end, receive X -> X end end},
      {receive_after, fun() -> receive never -> no after 10 -> timeout end end},
@@ -54,6 +58,14 @@ tests() ->
      {size_guard, fun() -> [catch sz(X) || X <- [{1, 2}, <<1, 2, 3>>, a]] end}].
 
 id(X) -> X.
+
+%% Both matches fail in the same place, with frames of different sizes.
+shared(X) ->
+    Y = id({b, 1}),
+    {ok, P} = id(X),
+    Z = id(P),
+    {ok, _} = id(Z),
+    id({P, Y}).
 
 f(1) -> one;
 f({a, _}) -> tuple.

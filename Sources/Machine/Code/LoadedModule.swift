@@ -201,14 +201,17 @@ public final class LoadedModule: @unchecked Sendable {
 
     /// Makes calls of `function` continue at `entry`, through its export and its fun entries too.
     public func setEntry(_ function: Ref<Function>, _ entry: CodePointer) {
-        let offset = MemoryLayout<Function>.offset(of: \Function.entry).unsafelyUnwrapped
-        vm_store_pointer(UnsafeMutableRawPointer(function) + offset, entry)
-        guard let export = exportOf[Int(function.pointee.index)] else { return }
-        // Only while the export leads to this function: a newer generation may have taken its place.
         withExportsLocked {
+            if Breakpoints.changeEntry(function, entry) { return }
+            function.publish(entry: entry)
+            guard let export = exportOf[Int(function.pointee.index)] else { return }
+            // Only while the export leads to this function: a newer generation may have taken its place.
             if export.pointee.function == function, !export.isNative { export.publish(entry: entry) }
         }
     }
+
+    /// The export that this module has for one of its functions.
+    func export(of function: Ref<Function>) -> Ref<Export>? { exportOf[Int(function.pointee.index)] }
 
     // MARK: Lines
 

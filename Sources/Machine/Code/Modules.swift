@@ -35,6 +35,18 @@ public enum Modules {
     /// Set by the loading of the preloaded modules.
     nonisolated(unsafe) static var preloaded: [Term] = []
 
+    /// Called under the lock when a module's code becomes current: trace patterns for code that is loaded.
+    nonisolated(unsafe) static var onCurrent: ((LoadedModule) -> Void)? = nil
+
+    /// Under the lock: current code, of one module or of all.
+    static func forEachCurrent(_ name: Term?, _ body: (LoadedModule) -> Void) {
+        if let name {
+            if let module = entry(name)?.current { body(module) }
+        } else {
+            for name in names { if let module = entry(name)?.current { body(module) } }
+        }
+    }
+
     private static func entry(_ name: Term) -> Entry? { table[name.raw] }
 
     private static func entryOrMake(_ name: Term) -> Entry {
@@ -124,6 +136,7 @@ public enum Modules {
 
     /// Requires: the entry has no old code if it has current code.
     private static func makeCurrent(_ module: LoadedModule, _ entry: Entry) {
+        Breakpoints.forget(module: module.name)
         if let current = entry.current {
             entry.old = current
             let kept = Set(module.exports.map(\.export))
@@ -134,6 +147,7 @@ public enum Modules {
             row.export.publish(function: row.function)
             if !row.export.isNative { row.export.publish(entry: row.function.pointee.entry) }
         }
+        onCurrent?(module)
     }
 
     private static func withdraw(_ export: Ref<Export>) {
@@ -177,6 +191,7 @@ public enum Modules {
             guard let entry = entry(name) else { return .unknown }
             guard entry.old == nil else { return .hasOld }
             if let current = entry.current {
+                Breakpoints.forget(module: name)
                 for row in current.exports { withdraw(row.export) }
             }
             entry.old = entry.current

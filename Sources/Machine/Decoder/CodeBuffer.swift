@@ -13,6 +13,8 @@ struct CodeBuffer {
     private let firstLabel: Int
     /// y registers of the frame in force: follows allocate, deallocate and trim, and at a label what a jump to it found.
     var frame = 0
+    /// Code that only raises is shared by places with different frames.
+    static let unknownFrame = Int(UInt32.max)
     /// The frame in force where label `firstLabel + index` was referred to first; -1 until then.
     private var frames: [Int]
     /// Where the last instruction starts, if nothing can jump behind it: what the fusions look at.
@@ -42,7 +44,9 @@ struct CodeBuffer {
         references.append(words.count)
         words.append(UInt64(label))
         let index = label - firstLabel
-        if index >= 0, index < frames.count, frames[index] < 0 { frames[index] = frame }
+        if index >= 0, index < frames.count, frames[index] != frame {
+            frames[index] = frames[index] < 0 ? frame : Self.unknownFrame
+        }
     }
 
     mutating func place(_ label: Int) {

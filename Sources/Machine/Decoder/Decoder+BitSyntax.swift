@@ -5,18 +5,6 @@ import CMachine
 import Terms
 
 extension Decoder {
-    mutating func decodeBitSyntax(_ opcode: Opcode) {
-        switch opcode {
-        case .bs_start_match3, .bs_start_match4, .bs_get_integer2, .bs_get_float2, .bs_get_binary2, .bs_skip_bits2,
-            .bs_test_tail2, .bs_test_unit, .bs_match_string, .bs_get_tail, .bs_get_position, .bs_set_position:
-            decodeMatching(opcode)
-        case .bs_get_utf8, .bs_get_utf16, .bs_get_utf32, .bs_skip_utf8, .bs_skip_utf16, .bs_skip_utf32:
-            decodeCharacter(opcode)
-        case .bs_create_bin: decodeCreate()
-        default: decodeOldConstruction(opcode)
-        }
-    }
-
     private mutating func failLabel(_ index: Int) {
         if value(index) == 0 { code.append(0) } else { code.reference(value(index)) }
     }
@@ -27,7 +15,7 @@ extension Decoder {
         for index in words { appendWord(index) }
     }
 
-    private mutating func decodeMatching(_ opcode: Opcode) {
+    mutating func decodeMatching(_ opcode: Opcode) {
         switch opcode {
         case .bs_start_match3: emitStart(fail: operand(0), live: value(2), source: 1, target: 3)
         case .bs_start_match4: emitStart(fail: operand(0), live: value(1), source: 2, target: 3)
@@ -98,7 +86,7 @@ extension Decoder {
         return UInt64(UInt(bitPattern: base + offset))
     }
 
-    private mutating func decodeCharacter(_ opcode: Opcode) {
+    mutating func decodeCharacter(_ opcode: Opcode) {
         switch opcode {
         case .bs_get_utf8: emit(.bs_get_utf8, fail: 0, words: [1, 4])
         case .bs_get_utf16, .bs_get_utf32:
@@ -115,7 +103,7 @@ extension Decoder {
     // MARK: Construction
 
     /// `bs_create_bin j live words unit destination count (type segment unit flags value size)...`
-    private mutating func decodeCreate() {
+    mutating func decodeCreate() {
         code.begin(.bs_create_bin)
         appendFail(0)
         code.append(value(2))
@@ -152,7 +140,7 @@ extension Decoder {
         return bits
     }
 
-    private mutating func decodeOldConstruction(_ opcode: Opcode) {
+    mutating func decodeOldConstruction(_ opcode: Opcode) {
         switch opcode {
         case .bs_init2, .bs_init_bits:
             code.begin(.bs_init)
@@ -215,8 +203,7 @@ extension Decoder {
             appendWord(2)
             code.append(value(3))
             appendWord(4)
-        case .bs_init_writable: code.begin(.bs_init_writable)
-        default: code.begin(.unreachable)
+        default: code.begin(.bs_init_writable)
         }
     }
 }

@@ -28,9 +28,25 @@ extension Decoder {
 
     private mutating func fuseReturn() -> Bool {
         guard let last = code.last, last.operation == .deallocate else { return false }
+        if let call = code.previous, call.operation == .call_fun || call.operation == .call_fun2 {
+            fuseTailCall(call.operation, start: call.start, bytes: code.words[last.start + 1])
+            return true
+        }
         code.replaceLast(.deallocate_return)
         code.barrier()
         return true
+    }
+
+    /// call_fun; deallocate; return: the compiler has no instruction for the tail call of a fun, but it must be one.
+    private mutating func fuseTailCall(_ operation: Op, start: Int, bytes: UInt64) {
+        let operands = code.words[(start + 1)..<(code.count - 2)]
+        code.removeLast(code.count - start)
+        code.begin(operation == .call_fun ? .call_fun_last : .call_fun2_last)
+        for (index, word) in operands.enumerated() {
+            code.append(word)
+            if index == 0 { code.append(bytes) }
+        }
+        code.barrier()
     }
 
     /// Two moves of the same kind become one.

@@ -7,19 +7,26 @@ import Terms
 
 extension Decoder {
     mutating func decodeSpecial(_ opcode: Opcode) {
-        switch opcode {
-        case .allocate, .allocate_zero, .allocate_heap, .allocate_heap_zero, .test_heap, .deallocate, .trim:
-            decodeFrame(opcode)
-        case .call, .call_last, .call_only, .call_ext, .call_ext_last, .call_ext_only, .call_fun, .call_fun2, .apply,
-            .apply_last, .make_fun2, .make_fun3:
-            decodeCall(opcode)
-        case .bif0, .bif1, .bif2, .gc_bif1, .gc_bif2, .gc_bif3: decodeBif(opcode)
-        case .select_val, .select_tuple_arity: decodeSelect(opcode)
-        case .put_tuple2, .get_tuple_element, .put_map_assoc, .put_map_exact, .get_map_elements, .has_map_fields,
-            .init_yregs:
-            decodeData(opcode)
-        case .fmove, .fconv, .fadd, .fsub, .fmul, .fdiv, .fnegate: decodeFloat(opcode)
+        switch Self.family(opcode) {
+        case .frame: decodeFrame(opcode)
+        case .call: decodeCall(opcode)
+        case .bif: decodeBif(opcode)
+        case .select: decodeSelect(opcode)
+        case .data: decodeData(opcode)
+        case .float: decodeFloat(opcode)
         case .try: emitTry()
+        case .raising: decodeRaising(opcode)
+        case .receive: decodeReceive(opcode)
+        case .matching: decodeMatching(opcode)
+        case .character: decodeCharacter(opcode)
+        case .create: decodeCreate()
+        case .construction: decodeOldConstruction(opcode)
+        case nil: code.begin(.unreachable)
+        }
+    }
+
+    private mutating func decodeRaising(_ opcode: Opcode) {
+        switch opcode {
         case .badmatch: raising(.badmatch, 1)
         case .case_end: raising(.case_end, 1)
         case .try_case_end: raising(.try_case_end, 1)
@@ -27,9 +34,7 @@ extension Decoder {
         case .if_end: raising(.if_end, 0)
         case .raise: raising(.raise, 2)
         case .raw_raise: raising(.raw_raise, 0)
-        case .send: raising(.send, 0)
-        case .loop_rec, .loop_rec_end, .wait, .wait_timeout: decodeReceive(opcode)
-        default: decodeBitSyntax(opcode)
+        default: raising(.send, 0)
         }
     }
 
@@ -96,6 +101,7 @@ extension Decoder {
         switch opcode {
         case .test_heap: break
         case .deallocate: code.frame = 0
+        case .trim where code.frame == CodeBuffer.unknownFrame: break
         case .trim: code.frame = max(code.frame - value(0), 0)
         default: code.frame = value(0)
         }

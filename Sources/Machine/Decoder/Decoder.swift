@@ -128,9 +128,8 @@ struct Decoder: ~Copyable {
             code.append(locationWord())
             // What follows is the entry label; line information of func_info is not that of the body.
             entryLabel = -1
-        case .nif_start, .on_load, .int_code_end, .fclearerror, .fcheckerror, .recv_mark, .recv_set: break
         default:
-            if decodeFused(opcode) || decodeFromTable(opcode) { return }
+            if Self.isRemark(opcode) || decodeFused(opcode) || decodeFromTable(opcode) { return }
             decodeSpecial(opcode)
         }
         if opcode == .label, entryLabel == -1 {

@@ -139,6 +139,30 @@ import Terms
 @c(slow_call_fun2) @inline(never) func c_slow_call_fun2(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     slow_call_fun2(c, pc)
 }
+@c(slow_trace_call) @inline(never) func c_slow_trace_call(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    slow_trace_call(c, pc)
+}
+@c(slow_trace_return) @inline(never) func c_slow_trace_return(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    slow_trace_return(c, pc)
+}
+@c(slow_trace_return_to) @inline(never) func c_slow_trace_return_to(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    slow_trace_return_to(c, pc)
+}
+@c(slow_trace_return_time) @inline(never) func c_slow_trace_return_time(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    slow_trace_return_time(c, pc)
+}
+@c(fast_call_fun_last) @inline(__always) func c_fast_call_fun_last(
+    _ c: Ref<Context>, _ pc: Ref<CodePointer>, _ e: Ref<Words>, _ hp: Ref<Words>, _ reductions: Ref<Int64>
+) -> Bool { op_call_fun_last(Registers(c: c, pc: pc, e: e, hp: hp, reductions: reductions)) }
+@c(slow_call_fun_last) @inline(never) func c_slow_call_fun_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    slow_call_fun_last(c, pc)
+}
+@c(fast_call_fun2_last) @inline(__always) func c_fast_call_fun2_last(
+    _ c: Ref<Context>, _ pc: Ref<CodePointer>, _ e: Ref<Words>, _ hp: Ref<Words>, _ reductions: Ref<Int64>
+) -> Bool { op_call_fun2_last(Registers(c: c, pc: pc, e: e, hp: hp, reductions: reductions)) }
+@c(slow_call_fun2_last) @inline(never) func c_slow_call_fun2_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    slow_call_fun2_last(c, pc)
+}
 @c(slow_apply) @inline(never) func c_slow_apply(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     slow_apply(c, pc)
 }

@@ -33,6 +33,11 @@ extension UnsafeMutablePointer where Pointee == Process {
         // OTP's code calls its collector, whose return address is on the stack meanwhile, and counts it.
         let stack = stackWords + (isRunning ? 1 : 0)
         let isMinor = !major && pointee.minorSinceFull < pointee.fullSweepAfter
+        let traced = isTraced
+        if traced { Trace.collecting(self, isMinor ? Atoms.gc_minor_start : Atoms.gc_major_start, words: need) }
+        defer {
+            if traced { Trace.collecting(self, isMinor ? Atoms.gc_minor_end : Atoms.gc_major_end, words: 0) }
+        }
         var moved: Int
         var size: Int?
         if isMinor, !checkMinorLimit(stack) { return false }

@@ -106,20 +106,32 @@ func slow_call_ext_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
 // MARK: - Funs
 
 /// Enters a local fun of the right arity whose module is loaded; the free variables follow the arguments.
-@inline(__always) private func callFun(_ m: Registers, _ fun: Term, _ arity: Int, _ words: Int) -> Bool {
-    guard _fastPath(fun.isBoxed), _fastPath(fun.header & 63 == Subtag.fun &<< 2) else { return false }
+@inline(__always) private func prepareFun(_ m: Registers, _ fun: Term, _ arity: Int) -> CodePointer? {
+    guard _fastPath(fun.isBoxed), _fastPath(fun.header & 63 == Subtag.fun &<< 2) else { return nil }
     let object = fun.pointer
     let kind = object[2]
-    guard _fastPath(kind & 0x10000FF == UInt64(arity)) else { return false }
-    guard let function = fun.funEntry.pointee.function, countReduction(m) else { return false }
+    guard _fastPath(kind & 0x10000FF == UInt64(arity)) else { return nil }
+    guard let function = fun.funEntry.pointee.function, countReduction(m) else { return nil }
     let free = Int(truncatingIfNeeded: kind &>> 8 & 0xFFFF)
     var offset = xBase &+ arity &* 8
     for i in 0..<free {
         m.setX(offset, Term(raw: object[5 &+ i]))
         offset &+= 8
     }
+    return function.pointee.entry
+}
+
+@inline(__always) private func callFun(_ m: Registers, _ fun: Term, _ arity: Int, _ words: Int) -> Bool {
+    guard let entry = prepareFun(m, fun, arity) else { return false }
     pushReturn(m, words)
-    m.pc.pointee = function.pointee.entry
+    m.pc.pointee = entry
+    return true
+}
+
+@inline(__always) private func callFunLast(_ m: Registers, _ fun: Term, _ arity: Int) -> Bool {
+    guard let entry = prepareFun(m, fun, arity) else { return false }
+    deallocate(m)
+    m.pc.pointee = entry
     return true
 }
 
@@ -130,6 +142,21 @@ func slow_call_ext_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
 
 @inline(__always) func op_call_fun2(_ m: Registers) -> Bool {
     callFun(m, m.source(m.word(2)), m.int(1), 4)
+}
+
+@inline(__always) func op_call_fun_last(_ m: Registers) -> Bool {
+    let arity = m.int(1)
+    return callFunLast(m, m.x(xBase &+ arity &* 8), arity)
+}
+
+@inline(__always) func op_call_fun2_last(_ m: Registers) -> Bool { callFunLast(m, m.source(m.word(3)), m.int(1)) }
+
+func slow_call_fun_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    c.enterFunLast(c.x[Int(pc[1])], arity: Int(pc[1]), bytes: pc[2], location: pc[3])
+}
+
+func slow_call_fun2_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    c.enterFunLast(c.source(pc[3]), arity: Int(pc[1]), bytes: pc[2], location: pc[4])
 }
 
 func slow_call_fun(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
@@ -164,6 +191,12 @@ extension UnsafeMutablePointer where Pointee == Context {
         }
         for i in 0..<fun.funFreeCount { x[arity + i] = fun.funFree(i) }
         return enter(function.pointee.entry, live: arity + fun.funFreeCount)
+    }
+
+    /// The same in tail position. What is no fun of this arity raises while the frame is still there.
+    fileprivate func enterFunLast(_ fun: Term, arity: Int, bytes: UInt64, location: UInt64) -> CodePointer {
+        if fun.isFun, fun.funArity == arity { e += Int(bytes) / 8 }
+        return enterFun(fun, arity: arity, returnTo: nil, location: location)
     }
 
     /// Continues at a function's entry, or leaves there when the reductions are used up.

@@ -121,6 +121,18 @@ func slow_normal_exit(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     return c.leaveExiting()
 }
 
+/// Where a process that hibernates is: a Location of erlang:hibernate/3.
+nonisolated(unsafe) private let hibernationLocation: Ref<Location> = {
+    let function = Ref<Function>.allocate(capacity: 1)
+    UnsafeMutableRawPointer(function).initializeMemory(as: UInt8.self, repeating: 0, count: MemoryLayout<Function>.size)
+    function.pointee.moduleName = Atoms.erlang
+    function.pointee.name = Atoms.hibernate
+    function.pointee.arity = 3
+    let location = Ref<Location>.allocate(capacity: 1)
+    location.initialize(to: Location(function: function, line: 0, frame: 0))
+    return location
+}()
+
 /// erlang:hibernate(Module, Function, Arguments): drops the stack, collects, waits for a message.
 func slow_hibernate_3(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     let module = c.x[0]
@@ -141,7 +153,7 @@ func slow_hibernate_3(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     guard process.collectTightly(x: c.x, live: max(arity, 3)) else { return c.leaveExiting() }
     let entry = Exports.findOrMake(module, name, arity).pointee.entry
     process.pointee.sliceReductions -= 1
-    process.pointee.location = nil
+    process.pointee.location = UnsafePointer(hibernationLocation)
     process.pointee.pc = entry
     c.saveX(arity)
     // It may handle signals, so the process is as if it had been left already.

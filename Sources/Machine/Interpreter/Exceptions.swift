@@ -114,7 +114,12 @@ extension UnsafeMutablePointer where Pointee == Context {
                 return position
             }
             slot += 1
-            if word.isHeader { frame = slot }
+            if word.isHeader {
+                frame = slot
+                if _slowPath(process.isTraced || process.pointee.flags & ProcessFlags.tracedFrames != 0) {
+                    TraceCode.unwound(process, word.raw, slot, classAtom(exceptionClass), reason)
+                }
+            }
         }
         return terminate(exceptionClass, reason, trace)
     }

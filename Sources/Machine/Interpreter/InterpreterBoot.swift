@@ -18,6 +18,7 @@ public func bootMachine(_ rows: [Bif]) {
     handlerSlots.undefinedFunction = handlerAddress(.call_undefined)
     handlerSlots.callBif = handlerAddress(.enter_bif)
     bootCodeTables()
+    bootTracing()
     registerBifs(exceptionBifs)
     registerBifs(codeBifs)
     for table in processBifTables { registerBifs(table) }

@@ -9,7 +9,7 @@ import Terms
 
 /// `send location`: x(0) ! x(1).
 func slow_send(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    let export = Exports.findOrMake(Atoms.erlang, Atoms.bang, 2)
+    let export = Exports.findOrMake(Atoms.erlang, Atoms.send, 2)
     let process = c.process
     process.pointee.location = locationOperand(pc[1])
     process.pointee.currentBif = export

@@ -43,13 +43,21 @@ enum RawTrace {
             count += 1
             depth -= 1
         }
-        let frame = Int(location?.pointee.frame ?? 0)
-        count += gather(process.pointee.stackTop + frame, process.pointee.stackEnd, into: object + count, limit: depth)
+        count += gather(firstReturn(process.pointee.stackTop, location), process.pointee.stackEnd, into: object + count, limit: depth)
         // The words not used become a dead object of their own, so that the heap stays walkable.
         let unused = 4 + Int(max(Int(vm_load_relaxed(&backtraceDepth)) - 1, 0)) + 1 - count
         object[0] = Header.make(count - 1, Subtag.positiveBig)
         if unused > 0 { object[count] = Header.make(unused - 1, Subtag.positiveBig) }
         return heap.tuple(.boxed(object), arguments, info)
+    }
+
+    /// Where the first return address is on a stack whose innermost frame is that of `location`.
+    static func firstReturn(_ stack: Words, _ location: UnsafePointer<Location>?) -> Words {
+        let frame = Int(location?.pointee.frame ?? 0)
+        guard frame == CodeBuffer.unknownFrame else { return stack + frame }
+        var slot = stack
+        while slot[0] & 3 != 0 { slot += 1 }
+        return slot
     }
 
     /// The Location before a return address: where in the source it returns to, and how large the frame there is. Nil at
@@ -67,7 +75,8 @@ enum RawTrace {
         while slot < end, count < limit {
             let word = slot[0]
             guard let location = returnLocation(word) else { break }
-            if word != previous {
+            // Frames of traced calls belong to no function.
+            if word != previous, location.pointee.function != nil {
                 previous = word
                 target[count] = UInt64(UInt(bitPattern: location))
                 count += 1

@@ -47,6 +47,8 @@ public enum JITHooks {
     nonisolated(unsafe) public static var threshold: UInt64 = 0
     /// A function has become hot. True: it is compiled now, so its first word leads to native code.
     nonisolated(unsafe) public static var request: (@convention(thin) (Ref<Function>) -> Bool)? = nil
+    /// The function is traced: calls of it must go through its entry, so it leaves native code and stays out of it.
+    nonisolated(unsafe) public static var avoid: (@convention(thin) (Ref<Function>) -> Void)? = nil
     /// The code of a module is about to be freed; no process will return to it.
     nonisolated(unsafe) public static var release: (@convention(thin) (LoadedModule) -> Void)? = nil
 }

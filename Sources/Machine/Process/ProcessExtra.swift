@@ -11,6 +11,14 @@ struct ProcessExtra {
     var errorHandler: Term
     /// process_flag(save_calls, N): only the number is kept.
     var saveCalls: Int
+    /// process_flag(scheduler, N)
+    var boundTo: Int
+    /// Subscriptions to nodes, by their options; a: how many.
+    var nodeMonitors: UnsafeMutableRawPointer?
+    /// seq_trace: the token (if ProcessFlags.sequential), and the process's counts.
+    var token: Ref<SequentialToken>?
+    var traceClock: Int
+    var lastCount: Int
 }
 
 extension ProcessExtra {
@@ -21,7 +29,7 @@ extension ProcessExtra {
     static func of(_ process: Ref<Process>) -> Ref<ProcessExtra> {
         if let extra = find(process) { return extra }
         let extra = Ref<ProcessExtra>.allocate(capacity: 1)
-        extra.initialize(to: ProcessExtra(suspended: nil, errorHandler: .none, saveCalls: 0))
+        extra.initialize(to: ProcessExtra(suspended: nil, errorHandler: .none, saveCalls: 0, boundTo: 0, nodeMonitors: nil, token: nil, traceClock: 0, lastCount: 0))
         process.pointee.extra = UnsafeMutableRawPointer(extra)
         return extra
     }
@@ -29,6 +37,8 @@ extension ProcessExtra {
     static func free(_ process: Ref<Process>) {
         guard let extra = find(process) else { return }
         Glibc.free(extra.pointee.suspended)
+        Glibc.free(extra.pointee.nodeMonitors)
+        SequentialTrace.free(extra.pointee.token)
         extra.deallocate()
         process.pointee.extra = nil
     }

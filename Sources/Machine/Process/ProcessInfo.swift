@@ -116,8 +116,9 @@ struct InfoBuilder {
         case Atoms.parent: return p.pointee.parent.isNone ? Atoms.undefined : p.pointee.parent
         case Atoms.catchlevel: return .small(catchLevel())
         case Atoms.last_calls: return Atoms.false
-        case Atoms.sequential_trace_token, Atoms.magic_ref: return .nil
-        case Atoms.trace: return .small(0)
+        case Atoms.sequential_trace_token: return SequentialTrace.term(heap, SequentialTrace.token(p))
+        case Atoms.magic_ref: return .nil
+        case Atoms.trace: return .small(Int(Tracees.find(pid: p.pointee.id).flags))
         case Atoms.binary: return binaries()
         default: return memoryValue(item)
         }
@@ -199,7 +200,10 @@ struct InfoBuilder {
         vm_unlock(&process.pointee.signalLock)
     }
 
+    private var isSensitive: Bool { process.pointee.flags & ProcessFlags.sensitive != 0 }
+
     private func messages() -> Term {
+        if isSensitive, !isOwn { return .nil }
         var list: [Term] = []
         var next = process.pointee.messages
         while let signal = next {
@@ -256,6 +260,7 @@ struct InfoBuilder {
     }
 
     private func dictionary() -> Term {
+        if isSensitive, !isOwn { return .nil }
         var list: [Term] = []
         Dictionary.forEach(process) { list.append(heap.tuple(own($0), own($1))) }
         return heap.list(list)

@@ -36,6 +36,8 @@ import Terms
     public static let system: UInt32 = 1 << 8
     /// In a garbage collection asked for by another process (shown as status garbage_collecting).
     public static let collecting: UInt32 = 1 << 9
+    /// Something about the process is traced (Trace/Tracees.swift); set and cleared by whoever changes that.
+    public static let traced: UInt32 = 1 << 10
 }
 
 /// Bits of Process.flags.
@@ -50,6 +52,10 @@ import Terms
     public static let reportHeapLimit: UInt32 = 1 << 5
     /// Left by hibernate/3; until the next time it waits, so it only says something of a process that does not run.
     public static let hibernating: UInt32 = 1 << 6
+    /// Has a token of seq_trace.
+    public static let sequential: UInt32 = 1 << 9
+    /// Its stack may hold frames of traced calls.
+    public static let tracedFrames: UInt32 = 1 << 8
     /// {monitor, ...}-like options said that the last slice ended in a wait.
     public static let schedulerBound: UInt32 = 1 << 7
     /// The block was nearly full after the last major collection: the next one makes it larger.
@@ -88,6 +94,7 @@ extension UnsafeMutablePointer where Pointee == Process {
     @inlinable public var state: UInt32 { vm_load_acquire32(&pointee.state) }
     /// Has begun to end, or must do so at once.
     @inlinable public var isExiting: Bool { state & ProcessState.exiting != 0 }
+    @inlinable public var isTraced: Bool { state & ProcessState.traced != 0 }
     @inlinable public var trapsExits: Bool { pointee.flags & ProcessFlags.trapExit != 0 }
 
     @inline(__always) static func isRunnable(_ state: UInt32) -> Bool {

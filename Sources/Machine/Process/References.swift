@@ -1,8 +1,8 @@
 // References.swift: making references and unique integers. Each scheduler counts for itself; its index is part of the
 // number, so no two threads make the same one. Threads that are no schedulers share counter number 0 under a lock.
 //
-//     number 0: counter bits 0-17   number 1: scheduler + 1 (10 bits, high) | counter bits 18-39   number 2: the rest,
-//     mixed with a start value of this run
+//     number 0: counter bits 0-17   number 1: scheduler + 1 (10 bits, high) | alias mark | counter bits 18-38
+//     number 2: the rest, mixed with a start value of this run; of an alias: its pid's data bits
 
 public import CMachine
 import Glibc
@@ -35,9 +35,15 @@ public enum References {
             sharedCounter &+= 1
             vm_unlock(&lock)
         }
-        let one = (counter &>> 18 & 0x3F_FFFF) | (owner & 0x3FF) &<< 22 | 1 &<< 63
-        let two = UInt64(salt &+ UInt32(truncatingIfNeeded: counter &>> 40))
-        return (counter & 0x3_FFFF | (one & 0xFFFF_FFFF) &<< 32, two)
+        let one = (counter &>> 18 & 0x1F_FFFF) | (owner & 0x3FF) &<< 22
+        let two = UInt64(salt &+ UInt32(truncatingIfNeeded: counter &>> 39))
+        return (counter & 0x3_FFFF | one &<< 32, two)
+    }
+
+    /// The number words of a fresh reference that is an alias of `pid`.
+    static func makeAlias(_ scheduler: Ref<Scheduler>?, of pid: Term) -> (UInt64, UInt64) {
+        let numbers = make(scheduler)
+        return (numbers.0 | Layout.aliasMark, pid.idData)
     }
 
     /// Index of the scheduler that made a reference, if it was one.
@@ -63,18 +69,6 @@ public enum References {
 extension UnsafeMutablePointer where Pointee == Process {
     /// A fresh reference on the process's heap.
     public func makeReference() -> Term { heap.reference(References.make(pointee.scheduler)) }
-}
-
-extension UnsafeMutablePointer where Pointee == Heap {
-    /// A reference that is (or was) an alias of the process `pid`.
-    public func aliasReference(_ numbers: (UInt64, UInt64), _ pid: Term) -> Term {
-        let object = allocate(4)
-        object[0] = Header.make(3, Subtag.reference)
-        object[1] = numbers.0
-        object[2] = numbers.1
-        object[3] = pid.raw
-        return .boxed(object)
-    }
 }
 
 extension Term {

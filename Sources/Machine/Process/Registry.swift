@@ -28,22 +28,23 @@ public enum Registry {
         Term(raw: vm_load_acquire(slots + name.atomIndex))
     }
 
-    /// Gives a process or port a name. False: the name is taken, or the owner has one, or it has ended.
-    public static func register(_ name: Term, _ owner: Term) -> Bool {
+    public enum Registration { case registered, taken, hasName, ended }
+
+    /// Gives a process or port a name.
+    public static func register(_ name: Term, _ owner: Term) -> Registration {
         vm_lock(&lock)
         defer { vm_unlock(&lock) }
-        guard find(name).isNone else { return false }
         if owner.isLocalPort {
-            guard PortHooks.setName?(owner, name) == true else { return false }
+            guard find(name).isNone, PortHooks.setName?(owner, name) == true else { return .taken }
         } else {
-            guard let process = ProcessTable.find(owner), process.state & ProcessState.exiting == 0,
-                process.pointee.registeredName.isNone
-            else { return false }
+            guard let process = ProcessTable.find(owner), process.state & ProcessState.exiting == 0 else { return .ended }
+            guard process.pointee.registeredName.isNone else { return .hasName }
+            guard find(name).isNone else { return .taken }
             process.pointee.registeredName = name
         }
         vm_store_release(slots + name.atomIndex, owner.raw)
         names.append(name)
-        return true
+        return .registered
     }
 
     /// False: nobody has the name.

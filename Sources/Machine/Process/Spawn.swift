@@ -71,7 +71,9 @@ public func spawnProcess(
             Links.add(process, parentId)
         }
         if options.monitor {
-            let reference = options.monitorNumbers ?? References.make(parent.pointee.scheduler)
+            let isAlias = options.monitorFlags & MonitorFlags.alias != 0
+            let reference = options.monitorNumbers ?? (isAlias
+                ? References.makeAlias(parent.pointee.scheduler, of: parentId) : References.make(parent.pointee.scheduler))
             numbers = reference
             Monitors.addOrigin(
                 parent, reference, target: pid, name: .none, flags: options.monitorFlags, tag: options.monitorTag)
@@ -79,6 +81,11 @@ public func spawnProcess(
         }
     }
     ProcessTable.publish(process)
+    if let parent { SequentialTrace.inherit(process, from: parent) }
+    Tracees.inherit(process, pid, from: parent, isLinked: options.link)
+    if let parent, parent.isTraced || process.isTraced {
+        Trace.spawned(parent, process, pid, (module, name, arguments), isLinked: options.link)
+    }
     if process.markRunnable(ProcessState.active) { Schedulers.push(process, from: parent?.pointee.scheduler) }
     return Spawned(pid: pid, monitor: numbers)
 }

@@ -5,11 +5,14 @@ import CMachine
 import Terms
 
 enum Suspending {
+    /// Signal.flags: the sender suspends the process already.
+    static let again: UInt32 = 1
+
     // MARK: In the suspended process
 
     static func handle(_ signal: Ref<Signal>, _ process: Ref<Process>) {
         vm_lock(&process.pointee.signalLock)
-        process.pointee.suspendCount += 1
+        if signal.pointee.flags & again == 0 { process.pointee.suspendCount += 1 }
         process.setState(ProcessState.suspended)
         vm_unlock(&process.pointee.signalLock)
         answer(signal, process, Atoms.suspended)

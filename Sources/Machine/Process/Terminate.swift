@@ -18,6 +18,7 @@ public func terminateProcess(_ process: Ref<Process>) {
     if pid == .localPid(0) || process.state & ProcessState.system != 0 {
         CrashDump.exit("System process \(printed(pid)) terminated: \(printed(process.pointee.reason))", caller: process)
     }
+    if process.isTraced { Trace.processEvent(process, Atoms.exit, process.pointee.reason) }
     if process.pointee.hasTimeout != 0 { cancelTimeout(process) }
     Registry.release(process)
     ExitHooks.tables?(process)
@@ -27,6 +28,7 @@ public func terminateProcess(_ process: Ref<Process>) {
     Suspending.releaseAll(process)
     tellLinks(process, pid)
     tellMonitors(process, pid)
+    Tracees.forget(process)
     freeMemory(process)
     ProcessTable.release(process)
 }
@@ -55,6 +57,7 @@ private func answerLeftovers(_ process: Ref<Process>, _ first: Ref<Signal>?) {
         case SignalKind.unlinkAck: Links.handleAck(signal, process)
         case SignalKind.isAlive: reply(signal.numbers, to: from, from: process, Atoms.false)
         case SignalKind.processInfo: reply(signal.numbers, to: from, from: process, Atoms.undefined)
+        case SignalKind.processFlag: reply(signal.numbers, to: from, from: process, Atoms.badtype)
         case SignalKind.groupLeader: reply(signal.numbers, to: from, from: process, Atoms.badarg)
         case SignalKind.suspend: Suspending.answerGone(signal, process)
         case SignalKind.systemTask: SystemTasks.answerGone(signal, process)

@@ -51,10 +51,15 @@ struct Whereabouts {
     private init(_ location: UnsafePointer<Location>, _ stack: Words) {
         let function = location.pointee.function.unsafelyUnwrapped.pointee
         self.init(
-            function.moduleName, function.name, Int(function.arity), location, stack + Int(location.pointee.frame))
+            function.moduleName, function.name, Int(function.arity), location, RawTrace.firstReturn(stack, location))
     }
 
-    private init(returnTo slot: Words, _ process: Ref<Process>) {
+    private init(returnTo first: Words, _ process: Ref<Process>) {
+        var slot = first
+        // Frames of traced calls belong to no function.
+        while slot < process.pointee.stackEnd, let location = RawTrace.returnLocation(slot[0]), location.pointee.function == nil {
+            slot += 1 + Int(location.pointee.frame)
+        }
         if slot < process.pointee.stackEnd, let location = RawTrace.returnLocation(slot[0]) {
             self.init(location, slot + 1)
         } else {

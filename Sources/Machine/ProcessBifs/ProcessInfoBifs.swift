@@ -70,6 +70,13 @@ func erlang_process_info_2(_ process: Ref<Process>, _ arguments: Arguments) -> T
 /// Answers at once for the process itself; another one is asked by a signal, and the answer awaited.
 private func ask(_ process: Ref<Process>, _ pid: Term, _ request: Term) -> Term {
     if pid == process.pointee.id {
+        // What was sent to the process before counts: the slice ends, and the next one begins with the signals.
+        if process.state & ProcessState.signals != 0 {
+            process.pointee.sliceReductions = 0
+            let isOne = request == Atoms.all
+            let export = Exports.findOrMake(Atoms.erlang, Atoms.process_info, isOne ? 1 : 2)
+            return isOne ? process.trap(to: export, pid) : process.trap(to: export, pid, request)
+        }
         return InfoBuilder(process: process, heap: process.heap, isOwn: true).answer(request)
     }
     let numbers = References.make(process.pointee.scheduler)
@@ -111,13 +118,48 @@ func erlang_process_flag_2(_ process: Ref<Process>, _ arguments: Arguments) -> T
         let old = process.pointee.queueData
         process.pointee.queueData = value == Atoms.off_heap ? 1 : 0
         return old == 1 ? Atoms.off_heap : Atoms.on_heap
-    case Atoms.monitor_nodes: return value == Atoms.true || value == Atoms.false ? .small(0) : process.badarg()
+    case Atoms.monitor_nodes: return monitorNodes(process, value, .nil)
     default:
         if arguments[0].isTuple(2), arguments[0].element(0) == Atoms.monitor_nodes {
-            return value == Atoms.true || value == Atoms.false ? .small(0) : process.badarg()
+            return monitorNodes(process, value, arguments[0].element(1))
         }
         return setNumber(process, arguments[0], value)
     }
+}
+
+/// Subscribes to nodes that come and go; `options` is [] or a map. No node ever does, so only the count is kept, for each
+/// set of options. Answers how often the process was subscribed before.
+private func monitorNodes(_ process: Ref<Process>, _ on: Term, _ options: Term) -> Term {
+    guard on == Atoms.true || on == Atoms.false, let bits = nodeMonitorBits(options) else { return process.badarg() }
+    let key = IdKey(UInt64(bits) + 1, 0)
+    let old = Int(IdTable.find(process.pointee.extra.flatMap { _ in ProcessExtra.of(process).pointee.nodeMonitors }, key)?.pointee.a ?? 0)
+    if on == Atoms.true {
+        IdTable.insert(&ProcessExtra.of(process).pointee.nodeMonitors, key).pointee.a += 1
+    } else if old > 0, let entry = IdTable.find(ProcessExtra.of(process).pointee.nodeMonitors, key) {
+        IdTable.remove(&ProcessExtra.of(process).pointee.nodeMonitors, entry)
+    }
+    return .small(old)
+}
+
+/// The options as bits; nil: some are wrong.
+private func nodeMonitorBits(_ options: Term) -> Int? {
+    if options.isNil { return 0 }
+    guard options.isMap else { return nil }
+    var bits = 1
+    var iterator = MapIterator(options)
+    while let (key, value) = iterator.next() {
+        switch (key, value) {
+        case (Atoms.list, Atoms.true): bits &= ~1
+        case (Atoms.connection_id, Atoms.true): bits |= 2
+        case (Atoms.nodedown_reason, Atoms.true): bits |= 4
+        case (Atoms.node_type, Atoms.visible): bits |= 8
+        case (Atoms.node_type, Atoms.hidden): bits |= 16
+        case (Atoms.node_type, Atoms.all): bits |= 24
+        case (Atoms.connection_id, Atoms.false), (Atoms.nodedown_reason, Atoms.false): break
+        default: return nil
+        }
+    }
+    return bits
 }
 
 private func setFlag(_ process: Ref<Process>, _ bit: UInt32, _ value: Term) -> Term {
@@ -133,9 +175,11 @@ private func setFlag(_ process: Ref<Process>, _ bit: UInt32, _ value: Term) -> T
 }
 
 private func setNumber(_ process: Ref<Process>, _ flag: Term, _ value: Term) -> Term {
-    guard value.isSmall, value.smallValue >= 0 else {
-        return process.raise(Atoms.badarg, cause: flag.isAtom ? .none : Atoms.badtype)
-    }
+    let known = [
+        Atoms.min_heap_size, Atoms.min_bin_vheap_size, Atoms.fullsweep_after, Atoms.save_calls, Atoms.scheduler,
+    ]
+    guard known.contains(flag) else { return process.raise(Atoms.badarg, cause: Atoms.badopt) }
+    guard value.isSmall, value.smallValue >= 0 else { return process.badarg() }
     let number = value.smallValue
     let old: Int
     switch flag {
@@ -153,23 +197,36 @@ private func setNumber(_ process: Ref<Process>, _ flag: Term, _ value: Term) -> 
         old = ProcessExtra.find(process)?.pointee.saveCalls ?? 0
         ProcessExtra.of(process).pointee.saveCalls = number
     case Atoms.scheduler:
-        // Processes are not bound to schedulers; the number is only checked.
+        // A hint: the process still runs wherever there is room.
         guard number <= Schedulers.count else { return process.badarg() }
-        old = 0
-    default: return process.raise(Atoms.badarg, cause: Atoms.badtype)
+        old = ProcessExtra.find(process)?.pointee.boundTo ?? 0
+        ProcessExtra.of(process).pointee.boundTo = number
+    default: return process.badarg()
     }
     return .small(old)
 }
 
-/// process_flag/3 knows only save_calls.
+/// process_flag/3 knows only save_calls. Another process sets it itself and answers.
 func erts_internal_process_flag_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    guard arguments[0].isLocalPid, arguments[1] == Atoms.save_calls, arguments[2].isSmall else {
-        return arguments[1] == Atoms.save_calls ? Atoms.badarg : Atoms.badtype
+    let request = process.heap.tuple(arguments[1], arguments[2])
+    if arguments[0] == process.pointee.id { return setSavedCalls(process, request) }
+    guard arguments[0].isLocalPid else { return Atoms.badtype }
+    let numbers = References.make(process.pointee.scheduler)
+    let signal = newSignal(SignalKind.processFlag, from: process.pointee.id, numbers: numbers)
+    signal.carry(request)
+    guard deliver(signal, to: arguments[0], from: process.pointee.scheduler) else { return Atoms.badtype }
+    return process.heap.reference(numbers)
+}
+
+/// `{save_calls, N}`: the old number, or badarg.
+func setSavedCalls(_ process: Ref<Process>, _ request: Term) -> Term {
+    let value = request.element(1)
+    guard request.element(0) == Atoms.save_calls, value.isSmall, (0...10_000).contains(value.smallValue) else {
+        return Atoms.badarg
     }
-    guard arguments[0] == process.pointee.id else {
-        return ProcessTable.find(arguments[0]) == nil ? Atoms.badarg : .small(0)
-    }
-    return erlang_process_flag_2(process, arguments + 1)
+    let old = ProcessExtra.find(process)?.pointee.saveCalls ?? 0
+    ProcessExtra.of(process).pointee.saveCalls = value.smallValue
+    return .small(old)
 }
 
 // MARK: - The dictionary
@@ -215,13 +272,7 @@ func erlang_get_keys_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term 
 // MARK: - Collections and system tasks
 
 func erlang_bump_reductions_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    guard arguments[0].isInteger else { return process.badarg() }
-    guard arguments[0].isSmall else {
-        if arguments[0].bigIsNegative { return process.badarg() }
-        process.bump(Int(sliceLength))
-        return Atoms.true
-    }
-    guard arguments[0].smallValue >= 1 else { return process.badarg() }
+    guard arguments[0].isSmall, arguments[0].smallValue >= 0 else { return process.badarg() }
     process.bump(min(arguments[0].smallValue, Int(sliceLength)))
     return Atoms.true
 }

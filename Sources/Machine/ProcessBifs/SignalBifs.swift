@@ -42,7 +42,8 @@ private func afterSignals(_ process: Ref<Process>, _ result: Term) -> Term {
 // MARK: - Sending
 
 func erlang_send_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    switch sendMessage(from: process, to: arguments[0], arguments[1]) {
+    if _slowPath(process.isTraced) { Trace.sent(process, to: arguments[0], arguments[1]) }
+    return switch sendMessage(from: process, to: arguments[0], arguments[1]) {
     case .sent, .noConnection: arguments[1]
     case .badDestination: process.badarg()
     }
@@ -61,6 +62,7 @@ func erlang_send_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
         rest = rest.tail
     }
     guard rest.isNil else { return process.raise(Atoms.badarg, cause: Atoms.badopt) }
+    if process.isTraced { Trace.sent(process, to: arguments[0], arguments[1]) }
     switch sendMessage(from: process, to: arguments[0], arguments[1]) {
     case .sent: return Atoms.ok
     case .noConnection: return noConnect ? Atoms.noconnect : Atoms.ok
@@ -73,6 +75,7 @@ func erlang_send_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
 func erlang_link_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     let other = arguments[0]
     if other.isLocalPid || other.isLocalPort {
+        if process.isTraced { Trace.processEvent(process, Atoms.link, other) }
         if Links.link(process, other) { return Atoms.true }
         guard process.trapsExits else { return process.raise(Atoms.noproc) }
         sendExit(from: other, to: process.pointee.id, Atoms.noproc, on: process.pointee.scheduler)
@@ -87,6 +90,7 @@ func erlang_link_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
 func erlang_unlink_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     let other = arguments[0]
     if other.isLocalPid || other.isLocalPort {
+        if process.isTraced { Trace.processEvent(process, Atoms.unlink, other) }
         Links.unlink(process, other)
         return Atoms.true
     }
@@ -101,17 +105,16 @@ func erlang_monitor_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
 
 func erlang_monitor_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard let options = MonitorOptions(arguments[2]) else {
-        return process.raise(Atoms.badarg, cause: properLength(arguments[2]) == nil ? .none : Atoms.badopt)
+        return process.raise(Atoms.badarg, cause: Atoms.badopt)
     }
     return monitor(process, arguments[0], arguments[1], flags: options.flags, tag: options.tag)
 }
 
 private func monitor(_ process: Ref<Process>, _ kind: Term, _ object: Term, flags: UInt64, tag: Term?) -> Term {
-    let numbers = References.make(process.pointee.scheduler)
     let isAlias = flags & MonitorFlags.alias != 0
-    func made() -> Term {
-        isAlias ? process.heap.aliasReference(numbers, process.pointee.id) : process.heap.reference(numbers)
-    }
+    let scheduler = process.pointee.scheduler
+    let numbers = isAlias ? References.makeAlias(scheduler, of: process.pointee.id) : References.make(scheduler)
+    func made() -> Term { process.heap.reference(numbers) }
     if kind == Atoms.time_offset {
         guard object == Atoms.clock_service else { return process.badarg() }
         Monitors.addOrigin(
@@ -124,7 +127,8 @@ private func monitor(_ process: Ref<Process>, _ kind: Term, _ object: Term, flag
     var name = Term.none
     if object.isTuple(2), object.element(0).isAtom, object.element(1).isAtom {
         guard object.element(1) == Nodes.local.pointee.name else {
-            return isPort ? process.badarg() : notConnected(process, numbers, object, flags, tag, made())
+            guard !isPort, Nodes.local.pointee.name != Atoms.nonode_nohost else { return process.badarg() }
+            return notConnected(process, numbers, object, flags, tag, made())
         }
         name = object.element(0)
     } else if object.isAtom {
@@ -185,13 +189,11 @@ func erlang_demonitor_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term
         switch rest.head {
         case Atoms.info: info = true
         case Atoms.flush: flush = true
-        default: return process.raise(Atoms.badarg, cause: Atoms.badopt)
+        default: return process.badarg()
         }
         rest = rest.tail
     }
-    guard rest.isNil, arguments[0].isReference else {
-        return process.raise(Atoms.badarg, cause: rest.isNil ? .none : Atoms.badopt)
-    }
+    guard rest.isNil, arguments[0].isReference else { return process.badarg() }
     let found = Monitors.demonitor(process, arguments[0].referenceNumbers)
     let result = truth(!info || found)
     guard flush, !found else { return result }
@@ -209,14 +211,14 @@ func erlang_alias_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
         switch rest.head {
         case Atoms.explicit_unalias: flags = MonitorFlags.alias | MonitorFlags.explicitUnalias
         case Atoms.reply: flags = MonitorFlags.alias | MonitorFlags.replyAlias
-        default: return process.raise(Atoms.badarg, cause: Atoms.badopt)
+        default: return process.badarg()
         }
         rest = rest.tail
     }
     guard rest.isNil else { return process.badarg() }
-    let numbers = References.make(process.pointee.scheduler)
+    let numbers = References.makeAlias(process.pointee.scheduler, of: process.pointee.id)
     Monitors.addOrigin(process, numbers, target: .none, name: .none, flags: flags, tag: nil)
-    return process.heap.aliasReference(numbers, process.pointee.id)
+    return process.heap.reference(numbers)
 }
 
 func erlang_unalias_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
@@ -227,10 +229,16 @@ func erlang_unalias_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
 // MARK: - Exit signals
 
 func erlang_exit_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    exitSignal(process, arguments, endsSelf: true)
+}
+
+/// exit/2 to oneself ends the process before it returns, even with reason normal; exit_signal/2 is a signal like others.
+private func exitSignal(_ process: Ref<Process>, _ arguments: Arguments, endsSelf: Bool) -> Term {
     let target = arguments[0]
     if target.isLocalPid {
-        sendExit(from: process.pointee.id, to: target, arguments[1], on: process.pointee.scheduler)
-        return target == process.pointee.id ? afterSignals(process, Atoms.true) : Atoms.true
+        let ends = endsSelf && target == process.pointee.id && (arguments[1] == Atoms.kill || !process.trapsExits)
+        sendExit(from: process.pointee.id, to: target, arguments[1], isOwnEnd: ends, on: process.pointee.scheduler)
+        return ends ? afterSignals(process, Atoms.true) : Atoms.true
     }
     if target.isLocalPort {
         _ = PortHooks.exit?(target, process.pointee.id, arguments[1], false)
@@ -239,20 +247,38 @@ func erlang_exit_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     return target.isPid || target.isPort ? Atoms.true : process.badarg()
 }
 
-func erlang_exit_signal_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term { erlang_exit_2(process, arguments) }
+func erlang_exit_signal_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    exitSignal(process, arguments, endsSelf: false)
+}
 
 // MARK: - Names
 
 func erlang_register_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     let name = arguments[0]
-    guard name.isAtom, name != Atoms.undefined, arguments[1].isLocalPid || arguments[1].isLocalPort,
-        Registry.register(name, arguments[1])
-    else { return process.badarg() }
-    return Atoms.true
+    guard name.isAtom, name != Atoms.undefined, arguments[1].isLocalPid || arguments[1].isLocalPort else {
+        return process.badarg()
+    }
+    switch Registry.register(name, arguments[1]) {
+    case .registered:
+        if let owner = tracedOwner(arguments[1]) { Trace.processEvent(owner, Atoms.register, name) }
+        return Atoms.true
+    case .taken: return process.badarg()
+    case .hasName: return process.raise(Atoms.badarg, cause: Atoms.registered_name)
+    case .ended: return process.raise(Atoms.badarg, cause: Atoms.notalive)
+    }
+}
+
+/// The process with this pid if it is traced.
+private func tracedOwner(_ pid: Term) -> Ref<Process>? {
+    guard pid.isLocalPid, let owner = ProcessTable.find(pid), owner.isTraced else { return nil }
+    return owner
 }
 
 func erlang_unregister_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    guard arguments[0].isAtom, Registry.unregister(arguments[0]) else { return process.badarg() }
+    guard arguments[0].isAtom else { return process.badarg() }
+    let owner = tracedOwner(Registry.find(arguments[0]))
+    guard Registry.unregister(arguments[0]) else { return process.badarg() }
+    if let owner { Trace.processEvent(owner, Atoms.unregister, arguments[0]) }
     return Atoms.true
 }
 
@@ -340,10 +366,12 @@ func erts_internal_suspend_process_2(_ process: Ref<Process>, _ arguments: Argum
         }
         rest = rest.tail
     }
-    guard rest.isNil else { return Atoms.badarg }
+    guard rest.isNil else { return Atoms.badopt }
     if unlessSuspending, Suspending.count(process, pid) > 0 { return Atoms.false }
     let numbers = asynchronous ? (0, 0) : References.make(process.pointee.scheduler)
     let signal = newSignal(SignalKind.suspend, from: process.pointee.id, numbers: numbers)
+    // The process counts its suspenders, not how often each of them suspends it.
+    signal.pointee.flags = Suspending.count(process, pid) > 0 ? Suspending.again : 0
     if !tag.isNone { signal.carry(tag) }
     let exists = deliver(signal, to: pid, from: process.pointee.scheduler)
     if exists {
@@ -352,7 +380,7 @@ func erts_internal_suspend_process_2(_ process: Ref<Process>, _ arguments: Argum
         guard asynchronous else { return Atoms.badarg }
         if !tag.isNone {
             sendBuilt(to: process.pointee.id, from: pid, on: process.pointee.scheduler) {
-                $0.tuple(copyTerm(tag, to: $0), Atoms.exited)
+                $0.tuple(copyTerm(tag, to: $0), Atoms.badarg)
             }
         }
     }

@@ -10,6 +10,7 @@ let spawnBifs: [Bif] = [
     Bif("erlang", "spawn_opt", 4, erlang_spawn_opt_4),
     Bif("erlang", "spawn_request_abandon", 1, erlang_spawn_request_abandon_1),
     Bif("erts_internal", "spawn_request", 4, erts_internal_spawn_request_4),
+    Bif("erts_internal", "dist_spawn_request", 4, erts_internal_dist_spawn_request_4),
     Bif("erts_internal", "spawn_system_process", 3, erts_internal_spawn_system_process_3),
 ]
 
@@ -29,14 +30,23 @@ private func spawn(_ process: Ref<Process>, _ arguments: Arguments, _ options: S
     guard arguments[0].isAtom, arguments[1].isAtom, let arity = properLength(arguments[2]) else {
         return process.badarg()
     }
-    guard arity <= 255,
-        let spawned = spawnProcess(process, arguments[0], arguments[1], arguments[2], arity: arity, options)
-    else { return process.systemLimit() }
+    guard let spawned = spawnCall(process, arguments[0], arguments[1], arguments[2], arity, options) else {
+        return process.systemLimit()
+    }
     guard let monitor = spawned.monitor else { return spawned.pid }
     let heap = process.heap
-    let isAlias = options.monitorFlags & MonitorFlags.alias != 0
-    let reference = isAlias ? heap.aliasReference(monitor, process.pointee.id) : heap.reference(monitor)
-    return heap.tuple(spawned.pid, reference)
+    return heap.tuple(spawned.pid, heap.reference(monitor))
+}
+
+/// A call with more arguments than there can be fails in the new process, as apply/3 does.
+private func spawnCall(
+    _ process: Ref<Process>, _ module: Term, _ name: Term, _ list: Term, _ arity: Int, _ options: SpawnOptions
+) -> Spawned? {
+    if arity <= 255 { return spawnProcess(process, module, name, list, arity: arity, options) }
+    let call = process.heap.list([module, name, list])
+    guard let spawned = spawnProcess(process, Atoms.erlang, Atoms.apply, call, arity: 3, options) else { return nil }
+    if let child = ProcessTable.find(spawned.pid) { child.setInitialCall(module, name, arity) }
+    return spawned
 }
 
 func erlang_spawn_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
@@ -59,8 +69,7 @@ func erlang_spawn_opt_4(_ process: Ref<Process>, _ arguments: Arguments) -> Term
     guard arguments[0].isAtom, arguments[1].isAtom, properLength(arguments[2]) != nil else { return process.badarg() }
     var request = SpawnRequest()
     guard request.parse(arguments[3], isRequest: false) == .good else {
-        return properLength(arguments[3]) == nil
-            ? process.badarg() : process.raise(Atoms.badarg, cause: Atoms.badopt)
+        return process.raise(Atoms.badarg, cause: Atoms.badopt)
     }
     return spawn(process, arguments, request.options)
 }
@@ -79,13 +88,15 @@ private struct SpawnRequest {
     mutating func parse(_ list: Term, isRequest: Bool) -> Outcome {
         guard properLength(list) != nil else { return .improper }
         var rest = list
+        var outcome = Outcome.good
+        // The options about the reply count even if others are wrong.
         while rest.isCons {
-            guard parseOne(rest.head, isRequest: isRequest) else { return .badOption }
+            if !parseOne(rest.head, isRequest: isRequest) { outcome = .badOption }
             rest = rest.tail
         }
         // As in OTP, min_bin_vheap_size alone changes nothing.
         if !setsOther { options.minBinaryWords = ProcessDefaults.minBinaryWords }
-        return .good
+        return outcome
     }
 
     private mutating func parseOne(_ option: Term, isRequest: Bool) -> Bool {
@@ -118,6 +129,21 @@ private struct SpawnRequest {
         default: return parseNumber(option.element(0), value)
         }
         return true
+    }
+
+    /// The options that concern this node; the rest is for the other one to check.
+    mutating func parseRemote(_ option: Term, isRequest: Bool) -> Bool {
+        if option == Atoms.monitor { options.monitor = true }
+        guard option.isTuple(2) else { return true }
+        let value = option.element(1)
+        switch option.element(0) {
+        case Atoms.monitor: return parseMonitor(value)
+        case Atoms.reply: return isRequest && parseReply(value)
+        case Atoms.reply_tag:
+            tag = value
+            return isRequest
+        default: return true
+        }
     }
 
     private mutating func parseNumber(_ name: Term, _ value: Term) -> Bool {
@@ -221,9 +247,10 @@ func erts_internal_spawn_request_4(_ process: Ref<Process>, _ arguments: Argumen
     let outcome = request.parse(arguments[3], isRequest: true)
     if outcome == .improper { return Atoms.badopt }
     let heap = process.heap
-    let numbers = References.make(process.pointee.scheduler)
     let isAlias = outcome == .good && request.options.monitorFlags & MonitorFlags.alias != 0
-    let reference = isAlias ? heap.aliasReference(numbers, process.pointee.id) : heap.reference(numbers)
+    let scheduler = process.pointee.scheduler
+    let numbers = isAlias ? References.makeAlias(scheduler, of: process.pointee.id) : References.make(scheduler)
+    let reference = heap.reference(numbers)
     guard outcome == .good else {
         return answer(process, reference, request, error: Atoms.badopt)
     }
@@ -257,6 +284,28 @@ private func answer(
         }
     }
     return reference
+}
+
+/// `Node, {M,F,Args}, Options, spawn_request | spawn_opt`: no other node is connected, so the answer is an error message.
+func erts_internal_dist_spawn_request_4(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    let call = arguments[1]
+    guard arguments[0].isAtom, arguments[0] != Nodes.local.pointee.name, call.isTuple(3), call.element(0).isAtom,
+        call.element(1).isAtom, properLength(call.element(2)) != nil
+    else { return Atoms.badarg }
+    let isRequest = arguments[3] == Atoms.spawn_request
+    var request = SpawnRequest()
+    var rest = arguments[2]
+    var isGood = true
+    while rest.isCons, isGood {
+        isGood = request.parseRemote(rest.head, isRequest: isRequest)
+        rest = rest.tail
+    }
+    let heap = process.heap
+    let reference = heap.reference(References.make(process.pointee.scheduler))
+    if !isGood { return isRequest ? answer(process, reference, request, error: Atoms.badopt) : Atoms.badarg }
+    guard rest.isNil else { return Atoms.badarg }
+    _ = answer(process, reference, request, error: Atoms.noconnection)
+    return isRequest ? reference : heap.tuple(reference, truth(request.options.monitor))
 }
 
 /// Requests to this node are done when they return: there is nothing to abandon.

@@ -111,6 +111,7 @@ func erlang_system_flag_2(_ process: Ref<Process>, _ arguments: Arguments) -> Te
         guard value == Atoms.true || value == Atoms.false else { return process.badarg() }
         return WallTime.turn(on: value == Atoms.true) ? Atoms.true : Atoms.false
     case Atoms.time_offset: return value == Atoms.finalize ? Atoms.final : process.badarg()
+    case Atoms.sequential_tracer: return setSequentialTracer(process, value)
     case Atoms.system_logger:
         guard value.isLocalPid || value == Atoms.undefined || value == Atoms.logger else { return process.badarg() }
         return Term(raw: vm_exchange(&systemLogger, value.raw))

@@ -151,7 +151,7 @@ private func composite(_ heap: Ref<Heap>, _ key: Term) -> Term {
             heap.tuple(Atoms.fullsweep_after, .small(ProcessDefaults.fullSweepAfter)),
         ])
     case Atoms.heap_sizes: return heap.list((0..<HeapSizes.count).map { Term.small(HeapSizes[$0]) })
-    case Atoms.sequential_tracer: return heap.tuple(Atoms.sequential_tracer, Atoms.false)
+    case Atoms.sequential_tracer: return heap.tuple(Atoms.sequential_tracer, Term(raw: vm_load_relaxed(&SequentialTrace.tracer)))
     case Atoms.scheduler_bindings:
         let (term, elements) = heap.makeTuple(Schedulers.count)
         for index in 0..<Schedulers.count { elements[index] = Atoms.unbound.raw }
@@ -185,4 +185,6 @@ private func timeSource(_ heap: Ref<Heap>, _ clock: String, _ time: Int64, isMon
 }
 
 /// Tables of the process BIFs; the machine registers them itself.
-let processBifTables: [[Bif]] = [spawnBifs, signalBifs, processInfoBifs, timeBifs, systemBifs, memoryBifs]
+let processBifTables: [[Bif]] = [
+    spawnBifs, signalBifs, processInfoBifs, timeBifs, systemBifs, memoryBifs, traceBifs, sequentialTraceBifs,
+]

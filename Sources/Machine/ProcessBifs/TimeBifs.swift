@@ -65,21 +65,19 @@ private func absoluteOption(_ list: Term) -> Bool? {
     return rest.isNil ? result : nil
 }
 
+/// The tick at which a timer fires; nil: before the VM's start, or far beyond what the clock will ever show.
+private func deadline(_ time: Int, isAbsolute: Bool) -> UInt64? {
+    guard time >= (isAbsolute ? Int(Clock.start / 1_000_000) : 0) else { return nil }
+    let deadline = isAbsolute ? Clock.deadline(atMonotonic: Int64(time)) : Clock.deadline(after: UInt64(time))
+    return deadline < 1 << 56 ? deadline : nil
+}
+
 private func start(_ process: Ref<Process>, _ arguments: Arguments, isAbsolute: Bool, wrap: Bool) -> Term {
     let destination = arguments[1]
-    guard arguments[0].isSmall, destination.isLocalPid || destination.isAtom && destination != Atoms.undefined else {
-        return process.badarg()
+    guard destination.isLocalPid || destination.isAtom && destination != Atoms.undefined else { return process.badarg() }
+    guard arguments[0].isSmall, let deadline = deadline(arguments[0].smallValue, isAbsolute: isAbsolute) else {
+        return process.raise(Atoms.badarg, cause: Atoms.time)
     }
-    let time = arguments[0].smallValue
-    let deadline: UInt64
-    if isAbsolute {
-        deadline = Clock.deadline(atMonotonic: Int64(time))
-    } else {
-        guard time >= 0 else { return process.badarg() }
-        deadline = Clock.deadline(after: UInt64(time))
-    }
-    // Far beyond what the clock will ever show.
-    guard deadline < 1 << 56 else { return process.badarg() }
     let numbers = References.make(process.pointee.scheduler)
     ReferenceTimers.start(numbers: numbers, deadline: deadline, to: destination, arguments[2], wrap: wrap)
     return process.heap.reference(numbers)
@@ -95,14 +93,14 @@ func erlang_read_timer_1(_ process: Ref<Process>, _ arguments: Arguments) -> Ter
 
 func erlang_cancel_timer_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard let options = queryOptions(arguments[1], takesInfo: true) else {
-        return process.raise(Atoms.badarg, cause: Atoms.badopt)
+        return process.badarg()
     }
     return query(process, arguments[0], cancel: true, isAsync: options.isAsync, wantsInfo: options.wantsInfo)
 }
 
 func erlang_read_timer_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard let options = queryOptions(arguments[1], takesInfo: false) else {
-        return process.raise(Atoms.badarg, cause: Atoms.badopt)
+        return process.badarg()
     }
     return query(process, arguments[0], cancel: false, isAsync: options.isAsync, wantsInfo: true)
 }
@@ -223,11 +221,11 @@ func erlang_unique_integer_1(_ process: Ref<Process>, _ arguments: Arguments) ->
         switch rest.head {
         case Atoms.positive: isPositive = true
         case Atoms.monotonic: isMonotonic = true
-        default: return process.raise(Atoms.badarg, cause: Atoms.badopt)
+        default: return process.badarg()
         }
         rest = rest.tail
     }
-    guard rest.isNil else { return process.raise(Atoms.badarg, cause: Atoms.badopt) }
+    guard rest.isNil else { return process.badarg() }
     return unique(process, isPositive: isPositive, isMonotonic: isMonotonic)
 }
 

@@ -42,8 +42,13 @@ private func run(_ process: Ref<Process>, _ scheduler: Ref<Scheduler>, _ context
     if process.isExiting {
         reason = ExitReason.terminated
     } else if process.state & (ProcessState.active | ProcessState.suspended) == ProcessState.active {
+        let traced = process.isTraced
+        if _slowPath(traced) { Trace.scheduled(process, Atoms.in_) }
         enterErlang(context, process)
         reason = context.pointee.exitReason
+        if _slowPath(traced || process.isTraced) {
+            Trace.scheduled(process, reason == ExitReason.terminated ? Atoms.out_exited : Atoms.out)
+        }
     }
     let used = sliceLength &- process.pointee.sliceReductions
     process.pointee.reductions &+= used

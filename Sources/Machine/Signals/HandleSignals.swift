@@ -60,6 +60,8 @@ private func handle(_ signal: Ref<Signal>, _ process: Ref<Process>) {
     case SignalKind.systemTask:
         if NativeCalls.postpone(signal, process) { return }
         SystemTasks.handle(signal, process)
+    case SignalKind.processFlag:
+        reply(signal.numbers, to: signal.pointee.from, from: process, setSavedCalls(process, signal.pointee.payload))
     case SignalKind.call:
         unsafeBitCast(UInt(signal.pointee.number), to: SignalCall.self)(process, signal.pointee.payload)
     default: break
@@ -80,13 +82,13 @@ private func handleExit(_ signal: Ref<Signal>, _ process: Ref<Process>) {
     let reason = signal.pointee.payload
     if reason == Atoms.kill { return endBySignal(signal, process, Atoms.killed) }
     if process.trapsExits { return turnIntoMessage(signal, process) }
-    // `normal` from elsewhere is ignored; exit(self(), normal) ends the process.
-    if reason == Atoms.normal, signal.pointee.from != process.pointee.id { return freeSignal(signal) }
+    if reason == Atoms.normal, signal.pointee.flags & SignalKind.exitFlagOwnEnd == 0 { return freeSignal(signal) }
     endBySignal(signal, process, reason)
 }
 
 private func handleLinkExit(_ signal: Ref<Signal>, _ process: Ref<Process>) {
     guard Links.takeActive(process, signal.pointee.from) else { return freeSignal(signal) }
+    if process.isTraced { Trace.processEvent(process, Atoms.getting_unlinked, signal.pointee.from) }
     let reason = signal.pointee.payload
     if process.trapsExits { return turnIntoMessage(signal, process) }
     if reason == Atoms.normal { return freeSignal(signal) }

@@ -64,11 +64,14 @@ public enum Links {
 
     // MARK: Signals
 
-    static func handleLink(_ signal: Ref<Signal>, _ process: Ref<Process>) { add(process, signal.pointee.from) }
+    static func handleLink(_ signal: Ref<Signal>, _ process: Ref<Process>) {
+        add(process, signal.pointee.from)
+        if process.isTraced { Trace.processEvent(process, Atoms.getting_linked, signal.pointee.from) }
+    }
 
     static func handleUnlink(_ signal: Ref<Signal>, _ process: Ref<Process>) {
         let from = signal.pointee.from
-        _ = takeActive(process, from)
+        if takeActive(process, from), process.isTraced { Trace.processEvent(process, Atoms.getting_unlinked, from) }
         let acknowledgement = newSignal(SignalKind.unlinkAck, from: process.pointee.id)
         acknowledgement.pointee.number = signal.pointee.number
         deliver(acknowledgement, to: from, from: process.pointee.scheduler)
@@ -102,8 +105,11 @@ public enum Links {
 
 /// An exit/2 signal. False: there is no such process.
 @discardableResult
-public func sendExit(from sender: Term, to pid: Term, _ reason: Term, on scheduler: Ref<Scheduler>? = nil) -> Bool {
+public func sendExit(
+    from sender: Term, to pid: Term, _ reason: Term, isOwnEnd: Bool = false, on scheduler: Ref<Scheduler>? = nil
+) -> Bool {
     let signal = newSignal(SignalKind.exit, from: sender)
+    signal.pointee.flags = isOwnEnd ? SignalKind.exitFlagOwnEnd : 0
     signal.carry(reason)
     return deliver(signal, to: pid, from: scheduler)
 }

@@ -157,9 +157,7 @@ public enum Monitors {
         var heap = Heap()
         signal.pointee.payload = withUnsafeMutablePointer(to: &heap) { heap in
             let tag = tag(entry).map { copyTerm($0.pointee.tag, to: heap) } ?? Atoms.DOWN
-            let isAlias = flags & (MonitorFlags.alias | MonitorFlags.explicitUnalias | MonitorFlags.demonitorAlias
-                | MonitorFlags.replyAlias) != 0
-            let reference = isAlias ? heap.aliasReference(numbers, process.pointee.id) : heap.reference(numbers)
+            let reference = heap.reference(numbers)
             let object = name.isNone ? target : heap.tuple(name, Nodes.local.pointee.name)
             let isPort = flags & MonitorFlags.port != 0
             let (term, elements) = heap.makeTuple(5)

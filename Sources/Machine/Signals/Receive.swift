@@ -35,6 +35,11 @@ public func receiveRemove(_ process: Ref<Process>) {
     if process.pointee.messagesLast == nextLink(signal) { process.pointee.messagesLast = link }
     if process.pointee.markers != nil { moveMarkers(process, from: nextLink(signal), to: link) }
     process.pointee.messageCount &-= 1
+    if _slowPath(signal.pointee.flags & SequentialTrace.carriesToken != 0)
+        || _slowPath(process.pointee.flags & ProcessFlags.sequential != 0)
+    {
+        SequentialTrace.receiving(process, signal)
+    }
     freeSignal(signal)
     process.pointee.savePointer = process.messagesField
     if process.pointee.hasTimeout != 0 { cancelTimeout(process) }

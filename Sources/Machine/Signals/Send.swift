@@ -30,6 +30,9 @@ public func sendMessage(from sender: Ref<Process>?, to destination: Term, _ mess
 @inline(__always) private func sendToProcess(_ sender: Ref<Process>?, _ pid: Term, _ message: Term) {
     let signal = newSignal(SignalKind.message, from: sender?.pointee.id ?? .none)
     signal.carry(message)
+    if let sender, _slowPath(sender.pointee.flags & ProcessFlags.sequential != 0) {
+        SequentialTrace.sending(sender, signal, to: pid)
+    }
     chargeCopy(sender, signal)
     deliver(signal, to: pid, from: sender?.pointee.scheduler)
 }

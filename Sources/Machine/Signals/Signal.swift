@@ -13,8 +13,9 @@ public import Terms
     public static let message: UInt32 = 0
     /// The same, sent to an alias (numbers).
     public static let aliasMessage: UInt32 = 1
-    /// exit/2. payload: reason
+    /// exit/2. payload: reason; flags: exitFlagOwnEnd if the process sent it to itself to end, with whatever reason
     public static let exit: UInt32 = 2
+    static let exitFlagOwnEnd: UInt32 = 1
     /// A link broke. payload: reason
     public static let linkExit: UInt32 = 3
     public static let link: UInt32 = 4
@@ -39,7 +40,7 @@ public import Terms
     public static let systemTask: UInt32 = 14
     /// number: a SignalCall; payload: its argument. Runs in the receiver's thread.
     public static let call: UInt32 = 15
-    /// number: a function to run in the receiver
+    /// numbers of the reply; payload: {save_calls, N}
     public static let processFlag: UInt32 = 16
 
     @inline(__always) static func isMessage(_ kind: UInt32) -> Bool { kind == message }
@@ -78,6 +79,9 @@ extension UnsafeMutablePointer where Pointee == Signal {
 /// Frees a signal and what it still owns.
 func freeSignal(_ signal: Ref<Signal>) {
     if signal.pointee.fragments != nil { freeFragments(signal.pointee.fragments) }
+    if _slowPath(signal.pointee.flags & SequentialTrace.carriesToken != 0) {
+        SequentialTrace.free(Ref(bitPattern: UInt(signal.pointee.extra.raw)))
+    }
     free(signal)
 }
 
@@ -156,6 +160,7 @@ extension UnsafeMutablePointer where Pointee == Process {
         pointee.messagesLast.unsafelyUnwrapped.pointee = signal
         pointee.messagesLast = nextLink(signal)
         pointee.messageCount &+= 1
+        if _slowPath(isTraced) { Trace.received(self, from: signal.pointee.from, signal.pointee.payload) }
     }
 
     /// Makes a signal's fragments part of the heap.

@@ -177,7 +177,7 @@ enum ReferenceTimers {
         let now = Clock.sinceBoot()
         let (end, overflow) = Int64(clamping: deadline).multipliedReportingOverflow(by: 1_000_000)
         if overflow { return Int(clamping: deadline) - Int(now / 1_000_000) }
-        return max(0, Int((end - now + 999_999) / 1_000_000))
+        return max(0, Int((end - now) / 1_000_000))
     }
 
     private static func release(_ timer: Ref<ReferenceTimer>, withMessage: Bool) {

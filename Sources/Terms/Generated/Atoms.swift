@@ -130,13 +130,18 @@ let fixedAtomNames: [StaticString] = [
     "build_type",
     "bump_reductions",
     "busy",
+    "busy_dist_port",
     "busy_limits_msgq",
     "busy_limits_port",
+    "busy_port",
     "bxor",
     "byte_size",
     "bytes",
     "call",
+    "call_count",
+    "call_memory",
     "call_on_load_function",
+    "call_time",
     "caller",
     "caller_line",
     "cancel_timer",
@@ -175,6 +180,7 @@ let fixedAtomNames: [StaticString] = [
     "compressed",
     "connect",
     "connected",
+    "connection_id",
     "const",
     "context_reductions",
     "context_switches",
@@ -193,6 +199,7 @@ let fixedAtomNames: [StaticString] = [
     "counters_new",
     "counters_put",
     "cpu_time",
+    "cpu_timestamp",
     "cr",
     "crc32",
     "crc32_combine",
@@ -293,8 +300,8 @@ let fixedAtomNames: [StaticString] = [
     "ecdh_compute_key_nif",
     "einval",
     "element",
-    "",
     "empty",
+    "",
     "emu_args",
     "emu_flavor",
     "emu_type",
@@ -362,9 +369,13 @@ let fixedAtomNames: [StaticString] = [
     "=:=",
     "=/=",
     "exact_reductions",
+    "exception_from",
     "exception_trace",
     "exchange",
     "exclusive",
+    "existing",
+    "existing_ports",
+    "existing_processes",
     "exit",
     "exit_signal",
     "exit_status",
@@ -397,6 +408,7 @@ let fixedAtomNames: [StaticString] = [
     "firstline",
     "fixed",
     "fixnum",
+    "flags",
     "flat_size",
     "flatmap",
     "float",
@@ -426,6 +438,11 @@ let fixedAtomNames: [StaticString] = [
     "garbage_collection_info",
     "gather_alloc_histograms",
     "gather_carrier_info",
+    "gc_major_end",
+    "gc_major_start",
+    "gc_max_heap_size",
+    "gc_minor_end",
+    "gc_minor_start",
     "get",
     "getBufSize_nif",
     "getStash_nif",
@@ -441,6 +458,8 @@ let fixedAtomNames: [StaticString] = [
     "get_tcw",
     "getenv",
     "getpid",
+    "getting_linked",
+    "getting_unlinked",
     "give_away",
     "gl",
     "global",
@@ -486,6 +505,7 @@ let fixedAtomNames: [StaticString] = [
     "if_clause",
     "ignore",
     "in",
+    "in_exiting",
     "incomplete",
     "inconsistent",
     "index",
@@ -566,7 +586,9 @@ let fixedAtomNames: [StaticString] = [
     "kill",
     "killed",
     "known",
+    "label",
     "lambda",
+    "large_heap",
     "last",
     "last_calls",
     "latin1",
@@ -618,6 +640,8 @@ let fixedAtomNames: [StaticString] = [
     "logical_processors",
     "logical_processors_available",
     "logical_processors_online",
+    "long_gc",
+    "long_schedule",
     "longest_common_prefix",
     "longest_common_suffix",
     "lookup",
@@ -651,6 +675,7 @@ let fixedAtomNames: [StaticString] = [
     "match_limit_error",
     "match_limit_recursion",
     "match_object",
+    "match_spec",
     "match_spec_compile",
     "match_spec_run_r",
     "match_spec_test",
@@ -672,6 +697,8 @@ let fixedAtomNames: [StaticString] = [
     "message_queue_data",
     "message_queue_len",
     "messages",
+    "meta",
+    "meta_match_spec",
     "micro_seconds",
     "microsecond",
     "milli_seconds",
@@ -695,6 +722,7 @@ let fixedAtomNames: [StaticString] = [
     "monitors",
     "monotonic",
     "monotonic_time",
+    "monotonic_timestamp",
     "more",
     "multi_scheduling",
     "multi_scheduling_blockers",
@@ -714,6 +742,8 @@ let fixedAtomNames: [StaticString] = [
     "new",
     "new_connection",
     "new_index",
+    "new_ports",
+    "new_processes",
     "new_uniq",
     "newline",
     "next",
@@ -773,7 +803,9 @@ let fixedAtomNames: [StaticString] = [
     "noconnect",
     "noconnection",
     "node",
+    "node_type",
     "nodedown",
+    "nodedown_reason",
     "nodes",
     "noeol",
     "nomatch",
@@ -827,6 +859,8 @@ let fixedAtomNames: [StaticString] = [
     "other",
     "otp_release",
     "out",
+    "out_exited",
+    "out_exiting",
     "output",
     "outstanding_system_requests_limit",
     "overlapped_io",
@@ -837,6 +871,7 @@ let fixedAtomNames: [StaticString] = [
     "parallelism",
     "parent",
     "part",
+    "pause",
     "pbkdf2_hmac_nif",
     "peek_head",
     "pending_purge_lambda",
@@ -878,10 +913,12 @@ let fixedAtomNames: [StaticString] = [
     "prepare_loading",
     "prepare_on_load",
     "prev",
+    "previous",
     "prim_buffer",
     "prim_file",
     "prim_net",
     "prim_socket",
+    "print",
     "printable_range",
     "priority",
     "private",
@@ -896,6 +933,8 @@ let fixedAtomNames: [StaticString] = [
     "process_limit",
     "processes",
     "processes_used",
+    "procs",
+    "profile",
     "protected",
     "protection",
     "pubkey_algorithms",
@@ -923,6 +962,7 @@ let fixedAtomNames: [StaticString] = [
     "read_write",
     "ready_error",
     "ready_input",
+    "receive",
     "recent_size",
     "reductions",
     "ref_to_list",
@@ -945,8 +985,11 @@ let fixedAtomNames: [StaticString] = [
     "report_errors",
     "request_system_task",
     "resolution",
+    "restart",
     "resume_process",
     "return",
+    "return_from",
+    "return_to",
     "return_trace",
     "reverse",
     "round",
@@ -957,7 +1000,11 @@ let fixedAtomNames: [StaticString] = [
     "run_queue_lengths",
     "run_queue_lengths_all",
     "runnable",
+    "runnable_ports",
+    "runnable_procs",
     "running",
+    "running_ports",
+    "running_procs",
     "runtime",
     "safe",
     "safe_fixed",
@@ -986,6 +1033,7 @@ let fixedAtomNames: [StaticString] = [
     "send",
     "send_after",
     "send_copy_request",
+    "send_to_non_existing_process",
     "sensitive",
     "seq_trace",
     "seq_trace_info",
@@ -993,12 +1041,17 @@ let fixedAtomNames: [StaticString] = [
     "sequential",
     "sequential_trace_token",
     "sequential_tracer",
+    "serial",
     "set",
     "setBufSize_nif",
     "setStash_nif",
     "set_controller_nif",
     "set_cwd_nif",
     "set_internal_state",
+    "set_on_first_link",
+    "set_on_first_spawn",
+    "set_on_link",
+    "set_on_spawn",
     "set_owner_nif",
     "set_permissions_nif",
     "set_seq_token",
@@ -1036,6 +1089,7 @@ let fixedAtomNames: [StaticString] = [
     "spawn_request",
     "spawn_request_abandon",
     "spawn_system_process",
+    "spawned",
     "split",
     "split_binary",
     "sqrt",
@@ -1053,6 +1107,7 @@ let fixedAtomNames: [StaticString] = [
     "stream",
     "stream_end",
     "stream_error",
+    "strict_monotonic_timestamp",
     "string",
     "strong_rand_bytes_nif",
     "strong_rand_range_nif",
@@ -1115,6 +1170,10 @@ let fixedAtomNames: [StaticString] = [
     "trace_delivered",
     "trace_info",
     "trace_pattern",
+    "trace_status",
+    "trace_ts",
+    "traced",
+    "tracer",
     "trap_exit",
     "trim",
     "trim_all",
@@ -1327,1070 +1386,1129 @@ let fixedAtomNames: [StaticString] = [
     @inlinable public static var `build_type`: Term { .atom(124) }
     @inlinable public static var `bump_reductions`: Term { .atom(125) }
     @inlinable public static var `busy`: Term { .atom(126) }
-    @inlinable public static var `busy_limits_msgq`: Term { .atom(127) }
-    @inlinable public static var `busy_limits_port`: Term { .atom(128) }
-    @inlinable public static var `bxor`: Term { .atom(129) }
-    @inlinable public static var `byte_size`: Term { .atom(130) }
-    @inlinable public static var `bytes`: Term { .atom(131) }
-    @inlinable public static var `call`: Term { .atom(132) }
-    @inlinable public static var `call_on_load_function`: Term { .atom(133) }
-    @inlinable public static var `caller`: Term { .atom(134) }
-    @inlinable public static var `caller_line`: Term { .atom(135) }
-    @inlinable public static var `cancel_timer`: Term { .atom(136) }
-    @inlinable public static var `capture`: Term { .atom(137) }
-    @inlinable public static var `case_clause`: Term { .atom(138) }
-    @inlinable public static var `caseless`: Term { .atom(139) }
-    @inlinable public static var `catch`: Term { .atom(140) }
-    @inlinable public static var `catchlevel`: Term { .atom(141) }
-    @inlinable public static var `cause`: Term { .atom(142) }
-    @inlinable public static var `cd`: Term { .atom(143) }
-    @inlinable public static var `cdr`: Term { .atom(144) }
-    @inlinable public static var `ceil`: Term { .atom(145) }
-    @inlinable public static var `characters_to_binary`: Term { .atom(146) }
-    @inlinable public static var `characters_to_list`: Term { .atom(147) }
-    @inlinable public static var `check_dirty_process_code`: Term { .atom(148) }
-    @inlinable public static var `check_gc`: Term { .atom(149) }
-    @inlinable public static var `check_old_code`: Term { .atom(150) }
-    @inlinable public static var `check_process_code`: Term { .atom(151) }
-    @inlinable public static var `cipher_algorithms`: Term { .atom(152) }
-    @inlinable public static var `cipher_info_nif`: Term { .atom(153) }
-    @inlinable public static var `clearStash_nif`: Term { .atom(154) }
-    @inlinable public static var `clock_service`: Term { .atom(155) }
-    @inlinable public static var `close`: Term { .atom(156) }
-    @inlinable public static var `close_nif`: Term { .atom(157) }
-    @inlinable public static var `closed`: Term { .atom(158) }
-    @inlinable public static var `closure`: Term { .atom(159) }
-    @inlinable public static var `cmp_term`: Term { .atom(160) }
-    @inlinable public static var `code`: Term { .atom(161) }
-    @inlinable public static var `command`: Term { .atom(162) }
-    @inlinable public static var `compact`: Term { .atom(163) }
-    @inlinable public static var `compare_exchange`: Term { .atom(164) }
-    @inlinable public static var `compat_rel`: Term { .atom(165) }
-    @inlinable public static var `compile`: Term { .atom(166) }
-    @inlinable public static var `compile_pattern`: Term { .atom(167) }
-    @inlinable public static var `complete`: Term { .atom(168) }
-    @inlinable public static var `compressed`: Term { .atom(169) }
-    @inlinable public static var `connect`: Term { .atom(170) }
-    @inlinable public static var `connected`: Term { .atom(171) }
-    @inlinable public static var `const`: Term { .atom(172) }
-    @inlinable public static var `context_reductions`: Term { .atom(173) }
-    @inlinable public static var `context_switches`: Term { .atom(174) }
-    @inlinable public static var `continue`: Term { .atom(175) }
-    @inlinable public static var `copy`: Term { .atom(176) }
-    @inlinable public static var `copy_literals`: Term { .atom(177) }
-    @inlinable public static var `copy_shared`: Term { .atom(178) }
-    @inlinable public static var `copying_read`: Term { .atom(179) }
-    @inlinable public static var `cos`: Term { .atom(180) }
-    @inlinable public static var `cosh`: Term { .atom(181) }
-    @inlinable public static var `count`: Term { .atom(182) }
-    @inlinable public static var `counters`: Term { .atom(183) }
-    @inlinable public static var `counters_add`: Term { .atom(184) }
-    @inlinable public static var `counters_get`: Term { .atom(185) }
-    @inlinable public static var `counters_info`: Term { .atom(186) }
-    @inlinable public static var `counters_new`: Term { .atom(187) }
-    @inlinable public static var `counters_put`: Term { .atom(188) }
-    @inlinable public static var `cpu_time`: Term { .atom(189) }
-    @inlinable public static var `cr`: Term { .atom(190) }
-    @inlinable public static var `crc32`: Term { .atom(191) }
-    @inlinable public static var `crc32_combine`: Term { .atom(192) }
-    @inlinable public static var `crc32_nif`: Term { .atom(193) }
-    @inlinable public static var `create_dist_channel`: Term { .atom(194) }
-    @inlinable public static var `creation`: Term { .atom(195) }
-    @inlinable public static var `crlf`: Term { .atom(196) }
-    @inlinable public static var `crypto`: Term { .atom(197) }
-    @inlinable public static var `cur`: Term { .atom(198) }
-    @inlinable public static var `current_function`: Term { .atom(199) }
-    @inlinable public static var `current_location`: Term { .atom(200) }
-    @inlinable public static var `current_stacktrace`: Term { .atom(201) }
-    @inlinable public static var `curve_algorithms`: Term { .atom(202) }
-    @inlinable public static var `data`: Term { .atom(203) }
-    @inlinable public static var `data_error`: Term { .atom(204) }
-    @inlinable public static var `date`: Term { .atom(205) }
-    @inlinable public static var `debug_compiled`: Term { .atom(206) }
-    @inlinable public static var `debug_hash_fixed_number_of_locks`: Term { .atom(207) }
-    @inlinable public static var `decentralized_counters`: Term { .atom(208) }
-    @inlinable public static var `decimals`: Term { .atom(209) }
-    @inlinable public static var `decode_ber_tlv_raw`: Term { .atom(210) }
-    @inlinable public static var `decode_packet`: Term { .atom(211) }
-    @inlinable public static var `decode_unsigned`: Term { .atom(212) }
-    @inlinable public static var `default`: Term { .atom(213) }
-    @inlinable public static var `deflateEnd_nif`: Term { .atom(214) }
-    @inlinable public static var `deflateInit_nif`: Term { .atom(215) }
-    @inlinable public static var `deflateParams_nif`: Term { .atom(216) }
-    @inlinable public static var `deflateReset_nif`: Term { .atom(217) }
-    @inlinable public static var `deflateSetDictionary_nif`: Term { .atom(218) }
-    @inlinable public static var `deflate_nif`: Term { .atom(219) }
-    @inlinable public static var `del_dir_nif`: Term { .atom(220) }
-    @inlinable public static var `del_file_nif`: Term { .atom(221) }
-    @inlinable public static var `delayed_close_nif`: Term { .atom(222) }
-    @inlinable public static var `delayed_node_table_gc`: Term { .atom(223) }
-    @inlinable public static var `delete`: Term { .atom(224) }
-    @inlinable public static var `delete_element`: Term { .atom(225) }
-    @inlinable public static var `delete_module`: Term { .atom(226) }
-    @inlinable public static var `delete_object`: Term { .atom(227) }
-    @inlinable public static var `deleted`: Term { .atom(228) }
-    @inlinable public static var `demonitor`: Term { .atom(229) }
-    @inlinable public static var `depth`: Term { .atom(230) }
-    @inlinable public static var `deterministic`: Term { .atom(231) }
-    @inlinable public static var `device`: Term { .atom(232) }
-    @inlinable public static var `dflag_unicode_io`: Term { .atom(233) }
-    @inlinable public static var `dh_compute_key_nif`: Term { .atom(234) }
-    @inlinable public static var `dh_generate_key_nif`: Term { .atom(235) }
-    @inlinable public static var `dictionary`: Term { .atom(236) }
-    @inlinable public static var `directory`: Term { .atom(237) }
-    @inlinable public static var `dirty`: Term { .atom(238) }
-    @inlinable public static var `dirty_cpu`: Term { .atom(239) }
-    @inlinable public static var `dirty_cpu_schedulers`: Term { .atom(240) }
-    @inlinable public static var `dirty_cpu_schedulers_online`: Term { .atom(241) }
-    @inlinable public static var `dirty_io`: Term { .atom(242) }
-    @inlinable public static var `dirty_io_schedulers`: Term { .atom(243) }
-    @inlinable public static var `dirty_process_handle_signals`: Term { .atom(244) }
-    @inlinable public static var `disable_trace`: Term { .atom(245) }
-    @inlinable public static var `disabled`: Term { .atom(246) }
-    @inlinable public static var `disassemble`: Term { .atom(247) }
-    @inlinable public static var `display`: Term { .atom(248) }
-    @inlinable public static var `display_nl`: Term { .atom(249) }
-    @inlinable public static var `display_string`: Term { .atom(250) }
-    @inlinable public static var `dist_buf_busy_limit`: Term { .atom(251) }
-    @inlinable public static var `dist_ctrl`: Term { .atom(252) }
-    @inlinable public static var `dist_ctrl_get_data`: Term { .atom(253) }
-    @inlinable public static var `dist_ctrl_get_data_notification`: Term { .atom(254) }
-    @inlinable public static var `dist_ctrl_get_opt`: Term { .atom(255) }
-    @inlinable public static var `dist_ctrl_input_handler`: Term { .atom(256) }
-    @inlinable public static var `dist_ctrl_put_data`: Term { .atom(257) }
-    @inlinable public static var `dist_ctrl_set_opt`: Term { .atom(258) }
-    @inlinable public static var `dist_ext_to_term`: Term { .atom(259) }
-    @inlinable public static var `dist_get_stat`: Term { .atom(260) }
-    @inlinable public static var `dist_spawn_request`: Term { .atom(261) }
-    @inlinable public static var `div`: Term { .atom(262) }
-    @inlinable public static var `do_exor`: Term { .atom(263) }
-    @inlinable public static var `dollarDollar`: Term { .atom(264) }
-    @inlinable public static var `dollarUnderscore`: Term { .atom(265) }
-    @inlinable public static var `dollar_endonly`: Term { .atom(266) }
-    @inlinable public static var `dont_need`: Term { .atom(267) }
-    @inlinable public static var `dotall`: Term { .atom(268) }
-    @inlinable public static var `driver_options`: Term { .atom(269) }
-    @inlinable public static var `driver_version`: Term { .atom(270) }
-    @inlinable public static var `dt_append_vm_tag_data`: Term { .atom(271) }
-    @inlinable public static var `dt_get_tag`: Term { .atom(272) }
-    @inlinable public static var `dt_get_tag_data`: Term { .atom(273) }
-    @inlinable public static var `dt_prepend_vm_tag_data`: Term { .atom(274) }
-    @inlinable public static var `dt_put_tag`: Term { .atom(275) }
-    @inlinable public static var `dt_restore_tag`: Term { .atom(276) }
-    @inlinable public static var `dt_spread_tag`: Term { .atom(277) }
-    @inlinable public static var `duplicate_bag`: Term { .atom(278) }
-    @inlinable public static var `duplicated`: Term { .atom(279) }
-    @inlinable public static var `dupnames`: Term { .atom(280) }
-    @inlinable public static var `dynamic_trace`: Term { .atom(281) }
-    @inlinable public static var `dynamic_trace_probes`: Term { .atom(282) }
-    @inlinable public static var `dyntrace`: Term { .atom(283) }
-    @inlinable public static var `eacces`: Term { .atom(284) }
-    @inlinable public static var `eager_check_io`: Term { .atom(285) }
-    @inlinable public static var `ec_generate_key_nif`: Term { .atom(286) }
-    @inlinable public static var `ecdh_compute_key_nif`: Term { .atom(287) }
-    @inlinable public static var `einval`: Term { .atom(288) }
-    @inlinable public static var `element`: Term { .atom(289) }
-    @inlinable public static var `emptyName`: Term { .atom(290) }
-    @inlinable public static var `empty`: Term { .atom(291) }
-    @inlinable public static var `emu_args`: Term { .atom(292) }
-    @inlinable public static var `emu_flavor`: Term { .atom(293) }
-    @inlinable public static var `emu_type`: Term { .atom(294) }
-    @inlinable public static var `emulator`: Term { .atom(295) }
-    @inlinable public static var `enable_fips_mode_nif`: Term { .atom(296) }
-    @inlinable public static var `enable_trace`: Term { .atom(297) }
-    @inlinable public static var `enabled`: Term { .atom(298) }
-    @inlinable public static var `encode_ber_tlv`: Term { .atom(299) }
-    @inlinable public static var `encode_per_complete`: Term { .atom(300) }
-    @inlinable public static var `encode_unsigned`: Term { .atom(301) }
-    @inlinable public static var `endOfTable`: Term { .atom(302) }
-    @inlinable public static var `end_time`: Term { .atom(303) }
-    @inlinable public static var `engine_add_nif`: Term { .atom(304) }
-    @inlinable public static var `engine_by_id_nif`: Term { .atom(305) }
-    @inlinable public static var `engine_ctrl_cmd_strings_nif`: Term { .atom(306) }
-    @inlinable public static var `engine_free_nif`: Term { .atom(307) }
-    @inlinable public static var `engine_get_all_methods_nif`: Term { .atom(308) }
-    @inlinable public static var `engine_get_first_nif`: Term { .atom(309) }
-    @inlinable public static var `engine_get_id_nif`: Term { .atom(310) }
-    @inlinable public static var `engine_get_name_nif`: Term { .atom(311) }
-    @inlinable public static var `engine_get_next_nif`: Term { .atom(312) }
-    @inlinable public static var `engine_init_nif`: Term { .atom(313) }
-    @inlinable public static var `engine_load_dynamic_nif`: Term { .atom(314) }
-    @inlinable public static var `engine_register_nif`: Term { .atom(315) }
-    @inlinable public static var `engine_remove_nif`: Term { .atom(316) }
-    @inlinable public static var `engine_unregister_nif`: Term { .atom(317) }
-    @inlinable public static var `enoent`: Term { .atom(318) }
-    @inlinable public static var `enotsup`: Term { .atom(319) }
-    @inlinable public static var `enqueue_nif`: Term { .atom(320) }
-    @inlinable public static var `ensure_engine_loaded_nif`: Term { .atom(321) }
-    @inlinable public static var `env`: Term { .atom(322) }
-    @inlinable public static var `eof`: Term { .atom(323) }
-    @inlinable public static var `eol`: Term { .atom(324) }
-    @inlinable public static var `equal`: Term { .atom(325) }
-    @inlinable public static var `erase`: Term { .atom(326) }
-    @inlinable public static var `erase_persistent_terms`: Term { .atom(327) }
-    @inlinable public static var `erf`: Term { .atom(328) }
-    @inlinable public static var `erfc`: Term { .atom(329) }
-    @inlinable public static var `erl_ddll`: Term { .atom(330) }
-    @inlinable public static var `erl_erts_errors`: Term { .atom(331) }
-    @inlinable public static var `erl_kernel_errors`: Term { .atom(332) }
-    @inlinable public static var `erl_signal_server`: Term { .atom(333) }
-    @inlinable public static var `erl_stdlib_errors`: Term { .atom(334) }
-    @inlinable public static var `erl_tracer`: Term { .atom(335) }
-    @inlinable public static var `erlang`: Term { .atom(336) }
-    @inlinable public static var `error`: Term { .atom(337) }
-    @inlinable public static var `error_handler`: Term { .atom(338) }
-    @inlinable public static var `error_info`: Term { .atom(339) }
-    @inlinable public static var `error_logger`: Term { .atom(340) }
-    @inlinable public static var `error_only`: Term { .atom(341) }
-    @inlinable public static var `erts`: Term { .atom(342) }
-    @inlinable public static var `erts_code_purger`: Term { .atom(343) }
-    @inlinable public static var `erts_debug`: Term { .atom(344) }
-    @inlinable public static var `erts_internal`: Term { .atom(345) }
-    @inlinable public static var `erts_literal_area_collector`: Term { .atom(346) }
-    @inlinable public static var `ets`: Term { .atom(347) }
-    @inlinable public static var `ets_always_compress`: Term { .atom(348) }
-    @inlinable public static var `ets_lookup_binary_info`: Term { .atom(349) }
-    @inlinable public static var `ets_raw_first`: Term { .atom(350) }
-    @inlinable public static var `ets_raw_next`: Term { .atom(351) }
-    @inlinable public static var `ets_realloc_moves`: Term { .atom(352) }
-    @inlinable public static var `ets_super_user`: Term { .atom(353) }
-    @inlinable public static var `evp_compute_key_nif`: Term { .atom(354) }
-    @inlinable public static var `evp_generate_key_nif`: Term { .atom(355) }
-    @inlinable public static var `exactEqual`: Term { .atom(356) }
-    @inlinable public static var `exactNotEqual`: Term { .atom(357) }
-    @inlinable public static var `exact_reductions`: Term { .atom(358) }
-    @inlinable public static var `exception_trace`: Term { .atom(359) }
-    @inlinable public static var `exchange`: Term { .atom(360) }
-    @inlinable public static var `exclusive`: Term { .atom(361) }
-    @inlinable public static var `exit`: Term { .atom(362) }
-    @inlinable public static var `exit_signal`: Term { .atom(363) }
-    @inlinable public static var `exit_status`: Term { .atom(364) }
-    @inlinable public static var `exited`: Term { .atom(365) }
-    @inlinable public static var `exiting`: Term { .atom(366) }
-    @inlinable public static var `exp`: Term { .atom(367) }
-    @inlinable public static var `explicit_unalias`: Term { .atom(368) }
-    @inlinable public static var `export`: Term { .atom(369) }
-    @inlinable public static var `exports`: Term { .atom(370) }
-    @inlinable public static var `extended`: Term { .atom(371) }
-    @inlinable public static var `external`: Term { .atom(372) }
-    @inlinable public static var `external_pid`: Term { .atom(373) }
-    @inlinable public static var `external_port`: Term { .atom(374) }
-    @inlinable public static var `external_reference`: Term { .atom(375) }
-    @inlinable public static var `external_size`: Term { .atom(376) }
-    @inlinable public static var `false`: Term { .atom(377) }
-    @inlinable public static var `fcgi`: Term { .atom(378) }
-    @inlinable public static var `fd`: Term { .atom(379) }
-    @inlinable public static var `file`: Term { .atom(380) }
-    @inlinable public static var `file_desc_to_ref_nif`: Term { .atom(381) }
-    @inlinable public static var `file_info`: Term { .atom(382) }
-    @inlinable public static var `final`: Term { .atom(383) }
-    @inlinable public static var `finalize`: Term { .atom(384) }
-    @inlinable public static var `find`: Term { .atom(385) }
-    @inlinable public static var `find_byte_index`: Term { .atom(386) }
-    @inlinable public static var `finish_after_on_load`: Term { .atom(387) }
-    @inlinable public static var `finish_loading`: Term { .atom(388) }
-    @inlinable public static var `finished`: Term { .atom(389) }
-    @inlinable public static var `first`: Term { .atom(390) }
-    @inlinable public static var `firstline`: Term { .atom(391) }
-    @inlinable public static var `fixed`: Term { .atom(392) }
-    @inlinable public static var `fixnum`: Term { .atom(393) }
-    @inlinable public static var `flat_size`: Term { .atom(394) }
-    @inlinable public static var `flatmap`: Term { .atom(395) }
-    @inlinable public static var `float`: Term { .atom(396) }
-    @inlinable public static var `float_to_binary`: Term { .atom(397) }
-    @inlinable public static var `float_to_list`: Term { .atom(398) }
-    @inlinable public static var `floor`: Term { .atom(399) }
-    @inlinable public static var `flush`: Term { .atom(400) }
-    @inlinable public static var `flush_monitor_messages`: Term { .atom(401) }
-    @inlinable public static var `fmod`: Term { .atom(402) }
-    @inlinable public static var `force`: Term { .atom(403) }
-    @inlinable public static var `format_bs_fail`: Term { .atom(404) }
-    @inlinable public static var `format_error_int`: Term { .atom(405) }
-    @inlinable public static var `from_keys`: Term { .atom(406) }
-    @inlinable public static var `from_list`: Term { .atom(407) }
-    @inlinable public static var `fullsweep_after`: Term { .atom(408) }
-    @inlinable public static var `fun`: Term { .atom(409) }
-    @inlinable public static var `fun_info`: Term { .atom(410) }
-    @inlinable public static var `fun_info_mfa`: Term { .atom(411) }
-    @inlinable public static var `fun_to_list`: Term { .atom(412) }
-    @inlinable public static var `function`: Term { .atom(413) }
-    @inlinable public static var `function_clause`: Term { .atom(414) }
-    @inlinable public static var `function_exported`: Term { .atom(415) }
-    @inlinable public static var `functions`: Term { .atom(416) }
-    @inlinable public static var `garbage_collect`: Term { .atom(417) }
-    @inlinable public static var `garbage_collecting`: Term { .atom(418) }
-    @inlinable public static var `garbage_collection`: Term { .atom(419) }
-    @inlinable public static var `garbage_collection_info`: Term { .atom(420) }
-    @inlinable public static var `gather_alloc_histograms`: Term { .atom(421) }
-    @inlinable public static var `gather_carrier_info`: Term { .atom(422) }
-    @inlinable public static var `get`: Term { .atom(423) }
-    @inlinable public static var `getBufSize_nif`: Term { .atom(424) }
-    @inlinable public static var `getStash_nif`: Term { .atom(425) }
-    @inlinable public static var `get_creation`: Term { .atom(426) }
-    @inlinable public static var `get_cwd_nif`: Term { .atom(427) }
-    @inlinable public static var `get_device_cwd_nif`: Term { .atom(428) }
-    @inlinable public static var `get_dflags`: Term { .atom(429) }
-    @inlinable public static var `get_handle_nif`: Term { .atom(430) }
-    @inlinable public static var `get_internal_state`: Term { .atom(431) }
-    @inlinable public static var `get_keys`: Term { .atom(432) }
-    @inlinable public static var `get_module_info`: Term { .atom(433) }
-    @inlinable public static var `get_seq_token`: Term { .atom(434) }
-    @inlinable public static var `get_tcw`: Term { .atom(435) }
-    @inlinable public static var `getenv`: Term { .atom(436) }
-    @inlinable public static var `getpid`: Term { .atom(437) }
-    @inlinable public static var `give_away`: Term { .atom(438) }
-    @inlinable public static var `gl`: Term { .atom(439) }
-    @inlinable public static var `global`: Term { .atom(440) }
-    @inlinable public static var `greater`: Term { .atom(441) }
-    @inlinable public static var `greaterEqual`: Term { .atom(442) }
-    @inlinable public static var `group_leader`: Term { .atom(443) }
-    @inlinable public static var `grun`: Term { .atom(444) }
-    @inlinable public static var `halt`: Term { .atom(445) }
-    @inlinable public static var `handle`: Term { .atom(446) }
-    @inlinable public static var `has_prepared_code_on_load`: Term { .atom(447) }
-    @inlinable public static var `hash_algorithms`: Term { .atom(448) }
-    @inlinable public static var `hash_equals_nif`: Term { .atom(449) }
-    @inlinable public static var `hash_final_nif`: Term { .atom(450) }
-    @inlinable public static var `hash_info`: Term { .atom(451) }
-    @inlinable public static var `hash_init_nif`: Term { .atom(452) }
-    @inlinable public static var `hash_nif`: Term { .atom(453) }
-    @inlinable public static var `hash_update_nif`: Term { .atom(454) }
-    @inlinable public static var `hashmap`: Term { .atom(455) }
-    @inlinable public static var `hashmap_node`: Term { .atom(456) }
-    @inlinable public static var `hd`: Term { .atom(457) }
-    @inlinable public static var `heap_binary`: Term { .atom(458) }
-    @inlinable public static var `heap_block_size`: Term { .atom(459) }
-    @inlinable public static var `heap_size`: Term { .atom(460) }
-    @inlinable public static var `heap_sizes`: Term { .atom(461) }
-    @inlinable public static var `heap_type`: Term { .atom(462) }
-    @inlinable public static var `heir`: Term { .atom(463) }
-    @inlinable public static var `hfloat`: Term { .atom(464) }
-    @inlinable public static var `hibernate`: Term { .atom(465) }
-    @inlinable public static var `hidden`: Term { .atom(466) }
-    @inlinable public static var `hide`: Term { .atom(467) }
-    @inlinable public static var `high`: Term { .atom(468) }
-    @inlinable public static var `http`: Term { .atom(469) }
-    @inlinable public static var `http_bin`: Term { .atom(470) }
-    @inlinable public static var `http_eoh`: Term { .atom(471) }
-    @inlinable public static var `http_error`: Term { .atom(472) }
-    @inlinable public static var `http_header`: Term { .atom(473) }
-    @inlinable public static var `http_request`: Term { .atom(474) }
-    @inlinable public static var `http_response`: Term { .atom(475) }
-    @inlinable public static var `httph`: Term { .atom(476) }
-    @inlinable public static var `httph_bin`: Term { .atom(477) }
-    @inlinable public static var `https`: Term { .atom(478) }
-    @inlinable public static var `id`: Term { .atom(479) }
-    @inlinable public static var `if_clause`: Term { .atom(480) }
-    @inlinable public static var `ignore`: Term { .atom(481) }
-    @inlinable public static var `in_`: Term { .atom(482) }
-    @inlinable public static var `incomplete`: Term { .atom(483) }
-    @inlinable public static var `inconsistent`: Term { .atom(484) }
-    @inlinable public static var `index`: Term { .atom(485) }
-    @inlinable public static var `inet_async`: Term { .atom(486) }
-    @inlinable public static var `inet_reply`: Term { .atom(487) }
-    @inlinable public static var `infinity`: Term { .atom(488) }
-    @inlinable public static var `inflateEnd_nif`: Term { .atom(489) }
-    @inlinable public static var `inflateGetDictionary_nif`: Term { .atom(490) }
-    @inlinable public static var `inflateInit_nif`: Term { .atom(491) }
-    @inlinable public static var `inflateReset_nif`: Term { .atom(492) }
-    @inlinable public static var `inflateSetDictionary_nif`: Term { .atom(493) }
-    @inlinable public static var `inflate_nif`: Term { .atom(494) }
-    @inlinable public static var `info`: Term { .atom(495) }
-    @inlinable public static var `info_fips`: Term { .atom(496) }
-    @inlinable public static var `info_lib`: Term { .atom(497) }
-    @inlinable public static var `info_msg`: Term { .atom(498) }
-    @inlinable public static var `info_nif`: Term { .atom(499) }
-    @inlinable public static var `inherit`: Term { .atom(500) }
-    @inlinable public static var `inherited`: Term { .atom(501) }
-    @inlinable public static var `init_`: Term { .atom(502) }
-    @inlinable public static var `initial_call`: Term { .atom(503) }
-    @inlinable public static var `input`: Term { .atom(504) }
-    @inlinable public static var `insert`: Term { .atom(505) }
-    @inlinable public static var `insert_element`: Term { .atom(506) }
-    @inlinable public static var `insert_new`: Term { .atom(507) }
-    @inlinable public static var `inspect`: Term { .atom(508) }
-    @inlinable public static var `instructions`: Term { .atom(509) }
-    @inlinable public static var `integer`: Term { .atom(510) }
-    @inlinable public static var `integer_to_binary`: Term { .atom(511) }
-    @inlinable public static var `integer_to_list`: Term { .atom(512) }
-    @inlinable public static var `internal`: Term { .atom(513) }
-    @inlinable public static var `internal_delete_all`: Term { .atom(514) }
-    @inlinable public static var `internal_error`: Term { .atom(515) }
-    @inlinable public static var `internal_name2native`: Term { .atom(516) }
-    @inlinable public static var `internal_native2name`: Term { .atom(517) }
-    @inlinable public static var `internal_normalize_utf8`: Term { .atom(518) }
-    @inlinable public static var `internal_request_all`: Term { .atom(519) }
-    @inlinable public static var `internal_run`: Term { .atom(520) }
-    @inlinable public static var `internal_select_delete`: Term { .atom(521) }
-    @inlinable public static var `interpreter_size`: Term { .atom(522) }
-    @inlinable public static var `invalid`: Term { .atom(523) }
-    @inlinable public static var `io`: Term { .atom(524) }
-    @inlinable public static var `iolist_size`: Term { .atom(525) }
-    @inlinable public static var `iolist_to_binary`: Term { .atom(526) }
-    @inlinable public static var `iolist_to_iovec`: Term { .atom(527) }
-    @inlinable public static var `ipread_s32bu_p32bu_nif`: Term { .atom(528) }
-    @inlinable public static var `is_atom`: Term { .atom(529) }
-    @inlinable public static var `is_binary`: Term { .atom(530) }
-    @inlinable public static var `is_bitstring`: Term { .atom(531) }
-    @inlinable public static var `is_boolean`: Term { .atom(532) }
-    @inlinable public static var `is_builtin`: Term { .atom(533) }
-    @inlinable public static var `is_compiled_ms`: Term { .atom(534) }
-    @inlinable public static var `is_float`: Term { .atom(535) }
-    @inlinable public static var `is_function`: Term { .atom(536) }
-    @inlinable public static var `is_integer`: Term { .atom(537) }
-    @inlinable public static var `is_key`: Term { .atom(538) }
-    @inlinable public static var `is_list`: Term { .atom(539) }
-    @inlinable public static var `is_map`: Term { .atom(540) }
-    @inlinable public static var `is_map_key`: Term { .atom(541) }
-    @inlinable public static var `is_number`: Term { .atom(542) }
-    @inlinable public static var `is_pid`: Term { .atom(543) }
-    @inlinable public static var `is_port`: Term { .atom(544) }
-    @inlinable public static var `is_process_alive`: Term { .atom(545) }
-    @inlinable public static var `is_process_executing_dirty`: Term { .atom(546) }
-    @inlinable public static var `is_record`: Term { .atom(547) }
-    @inlinable public static var `is_reference`: Term { .atom(548) }
-    @inlinable public static var `is_seq_trace`: Term { .atom(549) }
-    @inlinable public static var `is_system_process`: Term { .atom(550) }
-    @inlinable public static var `is_translatable`: Term { .atom(551) }
-    @inlinable public static var `is_tuple`: Term { .atom(552) }
-    @inlinable public static var `iterator`: Term { .atom(553) }
-    @inlinable public static var `kernel_poll`: Term { .atom(554) }
-    @inlinable public static var `keyfind`: Term { .atom(555) }
-    @inlinable public static var `keymember`: Term { .atom(556) }
-    @inlinable public static var `keypos`: Term { .atom(557) }
-    @inlinable public static var `keys`: Term { .atom(558) }
-    @inlinable public static var `keysearch`: Term { .atom(559) }
-    @inlinable public static var `kill`: Term { .atom(560) }
-    @inlinable public static var `killed`: Term { .atom(561) }
-    @inlinable public static var `known`: Term { .atom(562) }
-    @inlinable public static var `lambda`: Term { .atom(563) }
-    @inlinable public static var `last`: Term { .atom(564) }
-    @inlinable public static var `last_calls`: Term { .atom(565) }
-    @inlinable public static var `latin1`: Term { .atom(566) }
-    @inlinable public static var `lcnt_clear`: Term { .atom(567) }
-    @inlinable public static var `lcnt_collect`: Term { .atom(568) }
-    @inlinable public static var `lcnt_control`: Term { .atom(569) }
-    @inlinable public static var `leafs`: Term { .atom(570) }
-    @inlinable public static var `length`: Term { .atom(571) }
-    @inlinable public static var `less`: Term { .atom(572) }
-    @inlinable public static var `lessEqual`: Term { .atom(573) }
-    @inlinable public static var `lf`: Term { .atom(574) }
-    @inlinable public static var `line`: Term { .atom(575) }
-    @inlinable public static var `line_delimiter`: Term { .atom(576) }
-    @inlinable public static var `line_length`: Term { .atom(577) }
-    @inlinable public static var `link`: Term { .atom(578) }
-    @inlinable public static var `linked_in_driver`: Term { .atom(579) }
-    @inlinable public static var `links`: Term { .atom(580) }
-    @inlinable public static var `linux`: Term { .atom(581) }
-    @inlinable public static var `list`: Term { .atom(582) }
-    @inlinable public static var `list_dir_nif`: Term { .atom(583) }
-    @inlinable public static var `list_to_atom`: Term { .atom(584) }
-    @inlinable public static var `list_to_bin`: Term { .atom(585) }
-    @inlinable public static var `list_to_binary`: Term { .atom(586) }
-    @inlinable public static var `list_to_bitstring`: Term { .atom(587) }
-    @inlinable public static var `list_to_existing_atom`: Term { .atom(588) }
-    @inlinable public static var `list_to_float`: Term { .atom(589) }
-    @inlinable public static var `list_to_integer`: Term { .atom(590) }
-    @inlinable public static var `list_to_pid`: Term { .atom(591) }
-    @inlinable public static var `list_to_port`: Term { .atom(592) }
-    @inlinable public static var `list_to_ref`: Term { .atom(593) }
-    @inlinable public static var `list_to_tuple`: Term { .atom(594) }
-    @inlinable public static var `lists`: Term { .atom(595) }
-    @inlinable public static var `little`: Term { .atom(596) }
-    @inlinable public static var `load_failed`: Term { .atom(597) }
-    @inlinable public static var `load_nif`: Term { .atom(598) }
-    @inlinable public static var `loaded`: Term { .atom(599) }
-    @inlinable public static var `loaded_drivers`: Term { .atom(600) }
-    @inlinable public static var `local`: Term { .atom(601) }
-    @inlinable public static var `localtime`: Term { .atom(602) }
-    @inlinable public static var `localtime_to_universaltime`: Term { .atom(603) }
-    @inlinable public static var `lock_checking`: Term { .atom(604) }
-    @inlinable public static var `lock_order_violation`: Term { .atom(605) }
-    @inlinable public static var `locked`: Term { .atom(606) }
-    @inlinable public static var `locking`: Term { .atom(607) }
-    @inlinable public static var `log`: Term { .atom(608) }
-    @inlinable public static var `log10`: Term { .atom(609) }
-    @inlinable public static var `log2`: Term { .atom(610) }
-    @inlinable public static var `logger`: Term { .atom(611) }
-    @inlinable public static var `logical_processors`: Term { .atom(612) }
-    @inlinable public static var `logical_processors_available`: Term { .atom(613) }
-    @inlinable public static var `logical_processors_online`: Term { .atom(614) }
-    @inlinable public static var `longest_common_prefix`: Term { .atom(615) }
-    @inlinable public static var `longest_common_suffix`: Term { .atom(616) }
-    @inlinable public static var `lookup`: Term { .atom(617) }
-    @inlinable public static var `lookup_element`: Term { .atom(618) }
-    @inlinable public static var `loop`: Term { .atom(619) }
-    @inlinable public static var `low`: Term { .atom(620) }
-    @inlinable public static var `mac_algorithms`: Term { .atom(621) }
-    @inlinable public static var `mac_final_nif`: Term { .atom(622) }
-    @inlinable public static var `mac_init_nif`: Term { .atom(623) }
-    @inlinable public static var `mac_nif`: Term { .atom(624) }
-    @inlinable public static var `mac_update_nif`: Term { .atom(625) }
-    @inlinable public static var `machine`: Term { .atom(626) }
-    @inlinable public static var `magic_ref`: Term { .atom(627) }
-    @inlinable public static var `mailbox`: Term { .atom(628) }
-    @inlinable public static var `major`: Term { .atom(629) }
-    @inlinable public static var `make_dir_nif`: Term { .atom(630) }
-    @inlinable public static var `make_fun`: Term { .atom(631) }
-    @inlinable public static var `make_hard_link_nif`: Term { .atom(632) }
-    @inlinable public static var `make_ref`: Term { .atom(633) }
-    @inlinable public static var `make_soft_link_nif`: Term { .atom(634) }
-    @inlinable public static var `make_tuple`: Term { .atom(635) }
-    @inlinable public static var `map_get`: Term { .atom(636) }
-    @inlinable public static var `map_hashmap_children`: Term { .atom(637) }
-    @inlinable public static var `map_info`: Term { .atom(638) }
-    @inlinable public static var `map_next`: Term { .atom(639) }
-    @inlinable public static var `map_size`: Term { .atom(640) }
-    @inlinable public static var `map_to_tuple_keys`: Term { .atom(641) }
-    @inlinable public static var `maps`: Term { .atom(642) }
-    @inlinable public static var `match`: Term { .atom(643) }
-    @inlinable public static var `match_limit`: Term { .atom(644) }
-    @inlinable public static var `match_limit_error`: Term { .atom(645) }
-    @inlinable public static var `match_limit_recursion`: Term { .atom(646) }
-    @inlinable public static var `match_object`: Term { .atom(647) }
-    @inlinable public static var `match_spec_compile`: Term { .atom(648) }
-    @inlinable public static var `match_spec_run_r`: Term { .atom(649) }
-    @inlinable public static var `match_spec_test`: Term { .atom(650) }
-    @inlinable public static var `matches`: Term { .atom(651) }
-    @inlinable public static var `matchstate`: Term { .atom(652) }
-    @inlinable public static var `math`: Term { .atom(653) }
-    @inlinable public static var `max`: Term { .atom(654) }
-    @inlinable public static var `max_heap_size`: Term { .atom(655) }
-    @inlinable public static var `mbuf_size`: Term { .atom(656) }
-    @inlinable public static var `md5`: Term { .atom(657) }
-    @inlinable public static var `md5_final`: Term { .atom(658) }
-    @inlinable public static var `md5_init`: Term { .atom(659) }
-    @inlinable public static var `md5_update`: Term { .atom(660) }
-    @inlinable public static var `mem_error`: Term { .atom(661) }
-    @inlinable public static var `member`: Term { .atom(662) }
-    @inlinable public static var `memory`: Term { .atom(663) }
-    @inlinable public static var `merge`: Term { .atom(664) }
-    @inlinable public static var `message`: Term { .atom(665) }
-    @inlinable public static var `message_queue_data`: Term { .atom(666) }
-    @inlinable public static var `message_queue_len`: Term { .atom(667) }
-    @inlinable public static var `messages`: Term { .atom(668) }
-    @inlinable public static var `micro_seconds`: Term { .atom(669) }
-    @inlinable public static var `microsecond`: Term { .atom(670) }
-    @inlinable public static var `milli_seconds`: Term { .atom(671) }
-    @inlinable public static var `millisecond`: Term { .atom(672) }
-    @inlinable public static var `min`: Term { .atom(673) }
-    @inlinable public static var `min_bin_vheap_size`: Term { .atom(674) }
-    @inlinable public static var `min_heap_size`: Term { .atom(675) }
-    @inlinable public static var `minor`: Term { .atom(676) }
-    @inlinable public static var `minor_gcs`: Term { .atom(677) }
-    @inlinable public static var `minor_version`: Term { .atom(678) }
-    @inlinable public static var `minus`: Term { .atom(679) }
-    @inlinable public static var `minusMinus`: Term { .atom(680) }
-    @inlinable public static var `mod_exp_nif`: Term { .atom(681) }
-    @inlinable public static var `modified_timing_level`: Term { .atom(682) }
-    @inlinable public static var `module`: Term { .atom(683) }
-    @inlinable public static var `module_loaded`: Term { .atom(684) }
-    @inlinable public static var `monitor`: Term { .atom(685) }
-    @inlinable public static var `monitor_node`: Term { .atom(686) }
-    @inlinable public static var `monitor_nodes`: Term { .atom(687) }
-    @inlinable public static var `monitored_by`: Term { .atom(688) }
-    @inlinable public static var `monitors`: Term { .atom(689) }
-    @inlinable public static var `monotonic`: Term { .atom(690) }
-    @inlinable public static var `monotonic_time`: Term { .atom(691) }
-    @inlinable public static var `more`: Term { .atom(692) }
-    @inlinable public static var `multi_scheduling`: Term { .atom(693) }
-    @inlinable public static var `multi_scheduling_blockers`: Term { .atom(694) }
-    @inlinable public static var `multiline`: Term { .atom(695) }
-    @inlinable public static var `name`: Term { .atom(696) }
-    @inlinable public static var `named_table`: Term { .atom(697) }
-    @inlinable public static var `namelist`: Term { .atom(698) }
-    @inlinable public static var `nano_seconds`: Term { .atom(699) }
-    @inlinable public static var `nanosecond`: Term { .atom(700) }
-    @inlinable public static var `native`: Term { .atom(701) }
-    @inlinable public static var `native_addresses`: Term { .atom(702) }
-    @inlinable public static var `native_name_encoding`: Term { .atom(703) }
-    @inlinable public static var `need_dictionary`: Term { .atom(704) }
-    @inlinable public static var `need_gc`: Term { .atom(705) }
-    @inlinable public static var `net_kernel`: Term { .atom(706) }
-    @inlinable public static var `never_utf`: Term { .atom(707) }
-    @inlinable public static var `new`: Term { .atom(708) }
-    @inlinable public static var `new_connection`: Term { .atom(709) }
-    @inlinable public static var `new_index`: Term { .atom(710) }
-    @inlinable public static var `new_uniq`: Term { .atom(711) }
-    @inlinable public static var `newline`: Term { .atom(712) }
-    @inlinable public static var `next`: Term { .atom(713) }
-    @inlinable public static var `ng_crypto_final_nif`: Term { .atom(714) }
-    @inlinable public static var `ng_crypto_get_data_nif`: Term { .atom(715) }
-    @inlinable public static var `ng_crypto_init_nif`: Term { .atom(716) }
-    @inlinable public static var `ng_crypto_one_time_nif`: Term { .atom(717) }
-    @inlinable public static var `ng_crypto_update_nif`: Term { .atom(718) }
-    @inlinable public static var `nif_accept`: Term { .atom(719) }
-    @inlinable public static var `nif_bind`: Term { .atom(720) }
-    @inlinable public static var `nif_cancel`: Term { .atom(721) }
-    @inlinable public static var `nif_close`: Term { .atom(722) }
-    @inlinable public static var `nif_command`: Term { .atom(723) }
-    @inlinable public static var `nif_connect`: Term { .atom(724) }
-    @inlinable public static var `nif_error`: Term { .atom(725) }
-    @inlinable public static var `nif_finalize_close`: Term { .atom(726) }
-    @inlinable public static var `nif_get_adapters_addresses`: Term { .atom(727) }
-    @inlinable public static var `nif_get_if_entry`: Term { .atom(728) }
-    @inlinable public static var `nif_get_interface_info`: Term { .atom(729) }
-    @inlinable public static var `nif_get_ip_address_table`: Term { .atom(730) }
-    @inlinable public static var `nif_getaddrinfo`: Term { .atom(731) }
-    @inlinable public static var `nif_gethostname`: Term { .atom(732) }
-    @inlinable public static var `nif_getifaddrs`: Term { .atom(733) }
-    @inlinable public static var `nif_getnameinfo`: Term { .atom(734) }
-    @inlinable public static var `nif_getopt`: Term { .atom(735) }
-    @inlinable public static var `nif_if_index2name`: Term { .atom(736) }
-    @inlinable public static var `nif_if_name2index`: Term { .atom(737) }
-    @inlinable public static var `nif_if_names`: Term { .atom(738) }
-    @inlinable public static var `nif_info`: Term { .atom(739) }
-    @inlinable public static var `nif_ioctl`: Term { .atom(740) }
-    @inlinable public static var `nif_listen`: Term { .atom(741) }
-    @inlinable public static var `nif_open`: Term { .atom(742) }
-    @inlinable public static var `nif_peername`: Term { .atom(743) }
-    @inlinable public static var `nif_recv`: Term { .atom(744) }
-    @inlinable public static var `nif_recvfrom`: Term { .atom(745) }
-    @inlinable public static var `nif_recvmsg`: Term { .atom(746) }
-    @inlinable public static var `nif_send`: Term { .atom(747) }
-    @inlinable public static var `nif_sendfile`: Term { .atom(748) }
-    @inlinable public static var `nif_sendmsg`: Term { .atom(749) }
-    @inlinable public static var `nif_sendto`: Term { .atom(750) }
-    @inlinable public static var `nif_setopt`: Term { .atom(751) }
-    @inlinable public static var `nif_shutdown`: Term { .atom(752) }
-    @inlinable public static var `nif_sockname`: Term { .atom(753) }
-    @inlinable public static var `nif_supports`: Term { .atom(754) }
-    @inlinable public static var `nif_version`: Term { .atom(755) }
-    @inlinable public static var `nifs`: Term { .atom(756) }
-    @inlinable public static var `nil`: Term { .atom(757) }
-    @inlinable public static var `no`: Term { .atom(758) }
-    @inlinable public static var `no_auto_capture`: Term { .atom(759) }
-    @inlinable public static var `no_aux_work_threads`: Term { .atom(760) }
-    @inlinable public static var `no_float`: Term { .atom(761) }
-    @inlinable public static var `no_integer`: Term { .atom(762) }
-    @inlinable public static var `no_reuse`: Term { .atom(763) }
-    @inlinable public static var `no_start_optimize`: Term { .atom(764) }
-    @inlinable public static var `no_time_warp`: Term { .atom(765) }
-    @inlinable public static var `nocatch`: Term { .atom(766) }
-    @inlinable public static var `noconnect`: Term { .atom(767) }
-    @inlinable public static var `noconnection`: Term { .atom(768) }
-    @inlinable public static var `node`: Term { .atom(769) }
-    @inlinable public static var `nodedown`: Term { .atom(770) }
-    @inlinable public static var `nodes`: Term { .atom(771) }
-    @inlinable public static var `noeol`: Term { .atom(772) }
-    @inlinable public static var `nomatch`: Term { .atom(773) }
-    @inlinable public static var `none`: Term { .atom(774) }
-    @inlinable public static var `nonode_nohost`: Term { .atom(775) }
-    @inlinable public static var `noproc`: Term { .atom(776) }
-    @inlinable public static var `normal`: Term { .atom(777) }
-    @inlinable public static var `normal_multi_scheduling_blockers`: Term { .atom(778) }
-    @inlinable public static var `nosuspend`: Term { .atom(779) }
-    @inlinable public static var `not`: Term { .atom(780) }
-    @inlinable public static var `notEqual`: Term { .atom(781) }
-    @inlinable public static var `not_a_list`: Term { .atom(782) }
-    @inlinable public static var `not_found`: Term { .atom(783) }
-    @inlinable public static var `not_initialized`: Term { .atom(784) }
-    @inlinable public static var `not_loaded`: Term { .atom(785) }
-    @inlinable public static var `not_loaded_by_this_process`: Term { .atom(786) }
-    @inlinable public static var `not_on_controlling_process`: Term { .atom(787) }
-    @inlinable public static var `not_owner`: Term { .atom(788) }
-    @inlinable public static var `not_pending`: Term { .atom(789) }
-    @inlinable public static var `not_purged`: Term { .atom(790) }
-    @inlinable public static var `notalive`: Term { .atom(791) }
-    @inlinable public static var `notbol`: Term { .atom(792) }
-    @inlinable public static var `notempty`: Term { .atom(793) }
-    @inlinable public static var `notempty_atstart`: Term { .atom(794) }
-    @inlinable public static var `noteol`: Term { .atom(795) }
-    @inlinable public static var `notify`: Term { .atom(796) }
-    @inlinable public static var `notsup`: Term { .atom(797) }
-    @inlinable public static var `nouse`: Term { .atom(798) }
-    @inlinable public static var `nouse_stdio`: Term { .atom(799) }
-    @inlinable public static var `now`: Term { .atom(800) }
-    @inlinable public static var `off`: Term { .atom(801) }
-    @inlinable public static var `off_heap`: Term { .atom(802) }
-    @inlinable public static var `offset`: Term { .atom(803) }
-    @inlinable public static var `ok`: Term { .atom(804) }
-    @inlinable public static var `old_heap_block_size`: Term { .atom(805) }
-    @inlinable public static var `old_heap_size`: Term { .atom(806) }
-    @inlinable public static var `on`: Term { .atom(807) }
-    @inlinable public static var `on_heap`: Term { .atom(808) }
-    @inlinable public static var `on_load`: Term { .atom(809) }
-    @inlinable public static var `open_error`: Term { .atom(810) }
-    @inlinable public static var `open_nif`: Term { .atom(811) }
-    @inlinable public static var `open_port`: Term { .atom(812) }
-    @inlinable public static var `opt`: Term { .atom(813) }
-    @inlinable public static var `or`: Term { .atom(814) }
-    @inlinable public static var `ordered_set`: Term { .atom(815) }
-    @inlinable public static var `orelse`: Term { .atom(816) }
-    @inlinable public static var `os`: Term { .atom(817) }
-    @inlinable public static var `os_monotonic_time_source`: Term { .atom(818) }
-    @inlinable public static var `os_pid`: Term { .atom(819) }
-    @inlinable public static var `os_system_time_source`: Term { .atom(820) }
-    @inlinable public static var `other`: Term { .atom(821) }
-    @inlinable public static var `otp_release`: Term { .atom(822) }
-    @inlinable public static var `out`: Term { .atom(823) }
-    @inlinable public static var `output`: Term { .atom(824) }
-    @inlinable public static var `outstanding_system_requests_limit`: Term { .atom(825) }
-    @inlinable public static var `overlapped_io`: Term { .atom(826) }
-    @inlinable public static var `owner`: Term { .atom(827) }
-    @inlinable public static var `packet`: Term { .atom(828) }
-    @inlinable public static var `packet_size`: Term { .atom(829) }
-    @inlinable public static var `parallel`: Term { .atom(830) }
-    @inlinable public static var `parallelism`: Term { .atom(831) }
-    @inlinable public static var `parent`: Term { .atom(832) }
-    @inlinable public static var `part`: Term { .atom(833) }
-    @inlinable public static var `pbkdf2_hmac_nif`: Term { .atom(834) }
-    @inlinable public static var `peek_head`: Term { .atom(835) }
-    @inlinable public static var `pending_purge_lambda`: Term { .atom(836) }
-    @inlinable public static var `perf_counter`: Term { .atom(837) }
-    @inlinable public static var `perf_counter_unit`: Term { .atom(838) }
-    @inlinable public static var `permanent`: Term { .atom(839) }
-    @inlinable public static var `persistent_term`: Term { .atom(840) }
-    @inlinable public static var `phash`: Term { .atom(841) }
-    @inlinable public static var `phash2`: Term { .atom(842) }
-    @inlinable public static var `pid`: Term { .atom(843) }
-    @inlinable public static var `pid_to_list`: Term { .atom(844) }
-    @inlinable public static var `pkey_crypt_nif`: Term { .atom(845) }
-    @inlinable public static var `pkey_sign_nif`: Term { .atom(846) }
-    @inlinable public static var `pkey_verify_nif`: Term { .atom(847) }
-    @inlinable public static var `plus`: Term { .atom(848) }
-    @inlinable public static var `plusPlus`: Term { .atom(849) }
-    @inlinable public static var `port`: Term { .atom(850) }
-    @inlinable public static var `port_call`: Term { .atom(851) }
-    @inlinable public static var `port_close`: Term { .atom(852) }
-    @inlinable public static var `port_command`: Term { .atom(853) }
-    @inlinable public static var `port_connect`: Term { .atom(854) }
-    @inlinable public static var `port_control`: Term { .atom(855) }
-    @inlinable public static var `port_count`: Term { .atom(856) }
-    @inlinable public static var `port_get_data`: Term { .atom(857) }
-    @inlinable public static var `port_info`: Term { .atom(858) }
-    @inlinable public static var `port_level`: Term { .atom(859) }
-    @inlinable public static var `port_limit`: Term { .atom(860) }
-    @inlinable public static var `port_parallelism`: Term { .atom(861) }
-    @inlinable public static var `port_set_data`: Term { .atom(862) }
-    @inlinable public static var `port_to_list`: Term { .atom(863) }
-    @inlinable public static var `ports`: Term { .atom(864) }
-    @inlinable public static var `position`: Term { .atom(865) }
-    @inlinable public static var `positive`: Term { .atom(866) }
-    @inlinable public static var `posixtime_to_universaltime`: Term { .atom(867) }
-    @inlinable public static var `pow`: Term { .atom(868) }
-    @inlinable public static var `pre_loaded`: Term { .atom(869) }
-    @inlinable public static var `pread_nif`: Term { .atom(870) }
-    @inlinable public static var `prepare`: Term { .atom(871) }
-    @inlinable public static var `prepare_loading`: Term { .atom(872) }
-    @inlinable public static var `prepare_on_load`: Term { .atom(873) }
-    @inlinable public static var `prev`: Term { .atom(874) }
-    @inlinable public static var `prim_buffer`: Term { .atom(875) }
-    @inlinable public static var `prim_file`: Term { .atom(876) }
-    @inlinable public static var `prim_net`: Term { .atom(877) }
-    @inlinable public static var `prim_socket`: Term { .atom(878) }
-    @inlinable public static var `printable_range`: Term { .atom(879) }
-    @inlinable public static var `priority`: Term { .atom(880) }
-    @inlinable public static var `private`: Term { .atom(881) }
-    @inlinable public static var `private_append`: Term { .atom(882) }
-    @inlinable public static var `privkey_to_pubkey_nif`: Term { .atom(883) }
-    @inlinable public static var `process`: Term { .atom(884) }
-    @inlinable public static var `process_count`: Term { .atom(885) }
-    @inlinable public static var `process_display`: Term { .atom(886) }
-    @inlinable public static var `process_dump`: Term { .atom(887) }
-    @inlinable public static var `process_flag`: Term { .atom(888) }
-    @inlinable public static var `process_info`: Term { .atom(889) }
-    @inlinable public static var `process_limit`: Term { .atom(890) }
-    @inlinable public static var `processes`: Term { .atom(891) }
-    @inlinable public static var `processes_used`: Term { .atom(892) }
-    @inlinable public static var `protected`: Term { .atom(893) }
-    @inlinable public static var `protection`: Term { .atom(894) }
-    @inlinable public static var `pubkey_algorithms`: Term { .atom(895) }
-    @inlinable public static var `public`: Term { .atom(896) }
-    @inlinable public static var `purge_module`: Term { .atom(897) }
-    @inlinable public static var `put`: Term { .atom(898) }
-    @inlinable public static var `putenv`: Term { .atom(899) }
-    @inlinable public static var `pwrite_nif`: Term { .atom(900) }
-    @inlinable public static var `queue_size`: Term { .atom(901) }
-    @inlinable public static var `raise`: Term { .atom(902) }
-    @inlinable public static var `rand_seed_nif`: Term { .atom(903) }
-    @inlinable public static var `rand_uniform_nif`: Term { .atom(904) }
-    @inlinable public static var `random`: Term { .atom(905) }
-    @inlinable public static var `raw`: Term { .atom(906) }
-    @inlinable public static var `re`: Term { .atom(907) }
-    @inlinable public static var `re_pattern`: Term { .atom(908) }
-    @inlinable public static var `read`: Term { .atom(909) }
-    @inlinable public static var `read_concurrency`: Term { .atom(910) }
-    @inlinable public static var `read_file_nif`: Term { .atom(911) }
-    @inlinable public static var `read_handle_info_nif`: Term { .atom(912) }
-    @inlinable public static var `read_info_nif`: Term { .atom(913) }
-    @inlinable public static var `read_link_nif`: Term { .atom(914) }
-    @inlinable public static var `read_nif`: Term { .atom(915) }
-    @inlinable public static var `read_timer`: Term { .atom(916) }
-    @inlinable public static var `read_write`: Term { .atom(917) }
-    @inlinable public static var `ready_error`: Term { .atom(918) }
-    @inlinable public static var `ready_input`: Term { .atom(919) }
-    @inlinable public static var `recent_size`: Term { .atom(920) }
-    @inlinable public static var `reductions`: Term { .atom(921) }
-    @inlinable public static var `ref_to_list`: Term { .atom(922) }
-    @inlinable public static var `refc`: Term { .atom(923) }
-    @inlinable public static var `refc_binary`: Term { .atom(924) }
-    @inlinable public static var `reference`: Term { .atom(925) }
-    @inlinable public static var `referenced_byte_size`: Term { .atom(926) }
-    @inlinable public static var `register`: Term { .atom(927) }
-    @inlinable public static var `registered`: Term { .atom(928) }
-    @inlinable public static var `registered_name`: Term { .atom(929) }
-    @inlinable public static var `regular`: Term { .atom(930) }
-    @inlinable public static var `release_area_switch`: Term { .atom(931) }
-    @inlinable public static var `rem`: Term { .atom(932) }
-    @inlinable public static var `remove`: Term { .atom(933) }
-    @inlinable public static var `rename`: Term { .atom(934) }
-    @inlinable public static var `rename_nif`: Term { .atom(935) }
-    @inlinable public static var `reply`: Term { .atom(936) }
-    @inlinable public static var `reply_demonitor`: Term { .atom(937) }
-    @inlinable public static var `reply_tag`: Term { .atom(938) }
-    @inlinable public static var `report_errors`: Term { .atom(939) }
-    @inlinable public static var `request_system_task`: Term { .atom(940) }
-    @inlinable public static var `resolution`: Term { .atom(941) }
-    @inlinable public static var `resume_process`: Term { .atom(942) }
-    @inlinable public static var `return`: Term { .atom(943) }
-    @inlinable public static var `return_trace`: Term { .atom(944) }
-    @inlinable public static var `reverse`: Term { .atom(945) }
-    @inlinable public static var `round`: Term { .atom(946) }
-    @inlinable public static var `rsa_generate_key_nif`: Term { .atom(947) }
-    @inlinable public static var `rsa_opts_algorithms`: Term { .atom(948) }
-    @inlinable public static var `run`: Term { .atom(949) }
-    @inlinable public static var `run_queue`: Term { .atom(950) }
-    @inlinable public static var `run_queue_lengths`: Term { .atom(951) }
-    @inlinable public static var `run_queue_lengths_all`: Term { .atom(952) }
-    @inlinable public static var `runnable`: Term { .atom(953) }
-    @inlinable public static var `running`: Term { .atom(954) }
-    @inlinable public static var `runtime`: Term { .atom(955) }
-    @inlinable public static var `safe`: Term { .atom(956) }
-    @inlinable public static var `safe_fixed`: Term { .atom(957) }
-    @inlinable public static var `safe_fixed_monotonic_time`: Term { .atom(958) }
-    @inlinable public static var `safe_fixtable`: Term { .atom(959) }
-    @inlinable public static var `same`: Term { .atom(960) }
-    @inlinable public static var `save_calls`: Term { .atom(961) }
-    @inlinable public static var `scheduler`: Term { .atom(962) }
-    @inlinable public static var `scheduler_bind_type`: Term { .atom(963) }
-    @inlinable public static var `scheduler_bindings`: Term { .atom(964) }
-    @inlinable public static var `scheduler_wall_time`: Term { .atom(965) }
-    @inlinable public static var `scheduler_wall_time_all`: Term { .atom(966) }
-    @inlinable public static var `schedulers`: Term { .atom(967) }
-    @inlinable public static var `schedulers_online`: Term { .atom(968) }
-    @inlinable public static var `scheme`: Term { .atom(969) }
-    @inlinable public static var `scientific`: Term { .atom(970) }
-    @inlinable public static var `scope`: Term { .atom(971) }
-    @inlinable public static var `second`: Term { .atom(972) }
-    @inlinable public static var `seconds`: Term { .atom(973) }
-    @inlinable public static var `seek_nif`: Term { .atom(974) }
-    @inlinable public static var `select`: Term { .atom(975) }
-    @inlinable public static var `select_count`: Term { .atom(976) }
-    @inlinable public static var `select_replace`: Term { .atom(977) }
-    @inlinable public static var `select_reverse`: Term { .atom(978) }
-    @inlinable public static var `self_`: Term { .atom(979) }
-    @inlinable public static var `send`: Term { .atom(980) }
-    @inlinable public static var `send_after`: Term { .atom(981) }
-    @inlinable public static var `send_copy_request`: Term { .atom(982) }
-    @inlinable public static var `sensitive`: Term { .atom(983) }
-    @inlinable public static var `seq_trace`: Term { .atom(984) }
-    @inlinable public static var `seq_trace_info`: Term { .atom(985) }
-    @inlinable public static var `seq_trace_print`: Term { .atom(986) }
-    @inlinable public static var `sequential`: Term { .atom(987) }
-    @inlinable public static var `sequential_trace_token`: Term { .atom(988) }
-    @inlinable public static var `sequential_tracer`: Term { .atom(989) }
-    @inlinable public static var `set`: Term { .atom(990) }
-    @inlinable public static var `setBufSize_nif`: Term { .atom(991) }
-    @inlinable public static var `setStash_nif`: Term { .atom(992) }
-    @inlinable public static var `set_controller_nif`: Term { .atom(993) }
-    @inlinable public static var `set_cwd_nif`: Term { .atom(994) }
-    @inlinable public static var `set_internal_state`: Term { .atom(995) }
-    @inlinable public static var `set_owner_nif`: Term { .atom(996) }
-    @inlinable public static var `set_permissions_nif`: Term { .atom(997) }
-    @inlinable public static var `set_seq_token`: Term { .atom(998) }
-    @inlinable public static var `set_signal`: Term { .atom(999) }
-    @inlinable public static var `set_tcw`: Term { .atom(1000) }
-    @inlinable public static var `set_time_nif`: Term { .atom(1001) }
-    @inlinable public static var `setelement`: Term { .atom(1002) }
-    @inlinable public static var `setnode`: Term { .atom(1003) }
-    @inlinable public static var `setopts`: Term { .atom(1004) }
-    @inlinable public static var `short`: Term { .atom(1005) }
-    @inlinable public static var `sighup`: Term { .atom(1006) }
-    @inlinable public static var `sigint`: Term { .atom(1007) }
-    @inlinable public static var `signed`: Term { .atom(1008) }
-    @inlinable public static var `sigquit`: Term { .atom(1009) }
-    @inlinable public static var `sigterm`: Term { .atom(1010) }
-    @inlinable public static var `sigusr1`: Term { .atom(1011) }
-    @inlinable public static var `silent`: Term { .atom(1012) }
-    @inlinable public static var `sin`: Term { .atom(1013) }
-    @inlinable public static var `sinh`: Term { .atom(1014) }
-    @inlinable public static var `size`: Term { .atom(1015) }
-    @inlinable public static var `size_shared`: Term { .atom(1016) }
-    @inlinable public static var `skip`: Term { .atom(1017) }
-    @inlinable public static var `skip_type_check`: Term { .atom(1018) }
-    @inlinable public static var `slash`: Term { .atom(1019) }
-    @inlinable public static var `slot`: Term { .atom(1020) }
-    @inlinable public static var `smp`: Term { .atom(1021) }
-    @inlinable public static var `smp_support`: Term { .atom(1022) }
-    @inlinable public static var `spawn`: Term { .atom(1023) }
-    @inlinable public static var `spawn_driver`: Term { .atom(1024) }
-    @inlinable public static var `spawn_executable`: Term { .atom(1025) }
-    @inlinable public static var `spawn_init`: Term { .atom(1026) }
-    @inlinable public static var `spawn_link`: Term { .atom(1027) }
-    @inlinable public static var `spawn_opt`: Term { .atom(1028) }
-    @inlinable public static var `spawn_reply`: Term { .atom(1029) }
-    @inlinable public static var `spawn_request`: Term { .atom(1030) }
-    @inlinable public static var `spawn_request_abandon`: Term { .atom(1031) }
-    @inlinable public static var `spawn_system_process`: Term { .atom(1032) }
-    @inlinable public static var `split`: Term { .atom(1033) }
-    @inlinable public static var `split_binary`: Term { .atom(1034) }
-    @inlinable public static var `sqrt`: Term { .atom(1035) }
-    @inlinable public static var `srp_host_secret_nif`: Term { .atom(1036) }
-    @inlinable public static var `srp_user_secret_nif`: Term { .atom(1037) }
-    @inlinable public static var `srp_value_B_nif`: Term { .atom(1038) }
-    @inlinable public static var `ssl_tls`: Term { .atom(1039) }
-    @inlinable public static var `stack_size`: Term { .atom(1040) }
-    @inlinable public static var `start_time`: Term { .atom(1041) }
-    @inlinable public static var `start_timer`: Term { .atom(1042) }
-    @inlinable public static var `statistics`: Term { .atom(1043) }
-    @inlinable public static var `stats`: Term { .atom(1044) }
-    @inlinable public static var `status`: Term { .atom(1045) }
-    @inlinable public static var `stderr_to_stdout`: Term { .atom(1046) }
-    @inlinable public static var `stream`: Term { .atom(1047) }
-    @inlinable public static var `stream_end`: Term { .atom(1048) }
-    @inlinable public static var `stream_error`: Term { .atom(1049) }
-    @inlinable public static var `string`: Term { .atom(1050) }
-    @inlinable public static var `strong_rand_bytes_nif`: Term { .atom(1051) }
-    @inlinable public static var `strong_rand_range_nif`: Term { .atom(1052) }
-    @inlinable public static var `sub_binary`: Term { .atom(1053) }
-    @inlinable public static var `subtract`: Term { .atom(1054) }
-    @inlinable public static var `success_only`: Term { .atom(1055) }
-    @inlinable public static var `sunrm`: Term { .atom(1056) }
-    @inlinable public static var `suspend_process`: Term { .atom(1057) }
-    @inlinable public static var `suspended`: Term { .atom(1058) }
-    @inlinable public static var `suspending`: Term { .atom(1059) }
-    @inlinable public static var `symlink`: Term { .atom(1060) }
-    @inlinable public static var `sync`: Term { .atom(1061) }
-    @inlinable public static var `sync_nif`: Term { .atom(1062) }
-    @inlinable public static var `system`: Term { .atom(1063) }
-    @inlinable public static var `system_architecture`: Term { .atom(1064) }
-    @inlinable public static var `system_check`: Term { .atom(1065) }
-    @inlinable public static var `system_flag`: Term { .atom(1066) }
-    @inlinable public static var `system_info`: Term { .atom(1067) }
-    @inlinable public static var `system_limit`: Term { .atom(1068) }
-    @inlinable public static var `system_logger`: Term { .atom(1069) }
-    @inlinable public static var `system_monitor`: Term { .atom(1070) }
-    @inlinable public static var `system_profile`: Term { .atom(1071) }
-    @inlinable public static var `system_time`: Term { .atom(1072) }
-    @inlinable public static var `system_version`: Term { .atom(1073) }
-    @inlinable public static var `table`: Term { .atom(1074) }
-    @inlinable public static var `table_type`: Term { .atom(1075) }
-    @inlinable public static var `tag`: Term { .atom(1076) }
-    @inlinable public static var `taints`: Term { .atom(1077) }
-    @inlinable public static var `take`: Term { .atom(1078) }
-    @inlinable public static var `tan`: Term { .atom(1079) }
-    @inlinable public static var `tanh`: Term { .atom(1080) }
-    @inlinable public static var `term_to_binary`: Term { .atom(1081) }
-    @inlinable public static var `term_to_iovec`: Term { .atom(1082) }
-    @inlinable public static var `term_type`: Term { .atom(1083) }
-    @inlinable public static var `this`: Term { .atom(1084) }
-    @inlinable public static var `thread`: Term { .atom(1085) }
-    @inlinable public static var `thread_pool_size`: Term { .atom(1086) }
-    @inlinable public static var `threads`: Term { .atom(1087) }
-    @inlinable public static var `throw`: Term { .atom(1088) }
-    @inlinable public static var `time`: Term { .atom(1089) }
-    @inlinable public static var `time_correction`: Term { .atom(1090) }
-    @inlinable public static var `time_offset`: Term { .atom(1091) }
-    @inlinable public static var `time_unit`: Term { .atom(1092) }
-    @inlinable public static var `time_warp_mode`: Term { .atom(1093) }
-    @inlinable public static var `timeout`: Term { .atom(1094) }
-    @inlinable public static var `timeout_value`: Term { .atom(1095) }
-    @inlinable public static var `times`: Term { .atom(1096) }
-    @inlinable public static var `timestamp`: Term { .atom(1097) }
-    @inlinable public static var `tl`: Term { .atom(1098) }
-    @inlinable public static var `tolerant_timeofday`: Term { .atom(1099) }
-    @inlinable public static var `total`: Term { .atom(1100) }
-    @inlinable public static var `total_active_tasks`: Term { .atom(1101) }
-    @inlinable public static var `total_active_tasks_all`: Term { .atom(1102) }
-    @inlinable public static var `total_heap_size`: Term { .atom(1103) }
-    @inlinable public static var `total_run_queue_lengths`: Term { .atom(1104) }
-    @inlinable public static var `total_run_queue_lengths_all`: Term { .atom(1105) }
-    @inlinable public static var `tpkt`: Term { .atom(1106) }
-    @inlinable public static var `trace`: Term { .atom(1107) }
-    @inlinable public static var `trace_control_word`: Term { .atom(1108) }
-    @inlinable public static var `trace_delivered`: Term { .atom(1109) }
-    @inlinable public static var `trace_info`: Term { .atom(1110) }
-    @inlinable public static var `trace_pattern`: Term { .atom(1111) }
-    @inlinable public static var `trap_exit`: Term { .atom(1112) }
-    @inlinable public static var `trim`: Term { .atom(1113) }
-    @inlinable public static var `trim_all`: Term { .atom(1114) }
-    @inlinable public static var `true`: Term { .atom(1115) }
-    @inlinable public static var `trunc`: Term { .atom(1116) }
-    @inlinable public static var `truncate_nif`: Term { .atom(1117) }
-    @inlinable public static var `try_clause`: Term { .atom(1118) }
-    @inlinable public static var `try_load`: Term { .atom(1119) }
-    @inlinable public static var `try_lock`: Term { .atom(1120) }
-    @inlinable public static var `try_unload`: Term { .atom(1121) }
-    @inlinable public static var `tuple`: Term { .atom(1122) }
-    @inlinable public static var `tuple_size`: Term { .atom(1123) }
-    @inlinable public static var `tuple_to_list`: Term { .atom(1124) }
-    @inlinable public static var `type`: Term { .atom(1125) }
-    @inlinable public static var `ucompile`: Term { .atom(1126) }
-    @inlinable public static var `ucp`: Term { .atom(1127) }
-    @inlinable public static var `udp`: Term { .atom(1128) }
-    @inlinable public static var `udp_error`: Term { .atom(1129) }
-    @inlinable public static var `udp_passive`: Term { .atom(1130) }
-    @inlinable public static var `unalias`: Term { .atom(1131) }
-    @inlinable public static var `unblock`: Term { .atom(1132) }
-    @inlinable public static var `unblock_normal`: Term { .atom(1133) }
-    @inlinable public static var `unbound`: Term { .atom(1134) }
-    @inlinable public static var `undef`: Term { .atom(1135) }
-    @inlinable public static var `undefined`: Term { .atom(1136) }
-    @inlinable public static var `undefined_function`: Term { .atom(1137) }
-    @inlinable public static var `undefined_lambda`: Term { .atom(1138) }
-    @inlinable public static var `underscore`: Term { .atom(1139) }
-    @inlinable public static var `ungreedy`: Term { .atom(1140) }
-    @inlinable public static var `unicode`: Term { .atom(1141) }
-    @inlinable public static var `uninitialized`: Term { .atom(1142) }
-    @inlinable public static var `uniq`: Term { .atom(1143) }
-    @inlinable public static var `unique_integer`: Term { .atom(1144) }
-    @inlinable public static var `unit`: Term { .atom(1145) }
-    @inlinable public static var `universaltime`: Term { .atom(1146) }
-    @inlinable public static var `universaltime_to_localtime`: Term { .atom(1147) }
-    @inlinable public static var `universaltime_to_posixtime`: Term { .atom(1148) }
-    @inlinable public static var `unix`: Term { .atom(1149) }
-    @inlinable public static var `unknown_error`: Term { .atom(1150) }
-    @inlinable public static var `unless_suspending`: Term { .atom(1151) }
-    @inlinable public static var `unlink`: Term { .atom(1152) }
-    @inlinable public static var `unlock`: Term { .atom(1153) }
-    @inlinable public static var `unlocked`: Term { .atom(1154) }
-    @inlinable public static var `unregister`: Term { .atom(1155) }
-    @inlinable public static var `unsetenv`: Term { .atom(1156) }
-    @inlinable public static var `unsigned`: Term { .atom(1157) }
-    @inlinable public static var `update`: Term { .atom(1158) }
-    @inlinable public static var `update_counter`: Term { .atom(1159) }
-    @inlinable public static var `update_element`: Term { .atom(1160) }
-    @inlinable public static var `urun`: Term { .atom(1161) }
-    @inlinable public static var `use_stdio`: Term { .atom(1162) }
-    @inlinable public static var `used`: Term { .atom(1163) }
-    @inlinable public static var `user_trace_i4s4`: Term { .atom(1164) }
-    @inlinable public static var `user_trace_n`: Term { .atom(1165) }
-    @inlinable public static var `user_trace_s1`: Term { .atom(1166) }
-    @inlinable public static var `utc`: Term { .atom(1167) }
-    @inlinable public static var `utf16`: Term { .atom(1168) }
-    @inlinable public static var `utf32`: Term { .atom(1169) }
-    @inlinable public static var `utf8`: Term { .atom(1170) }
-    @inlinable public static var `value`: Term { .atom(1171) }
-    @inlinable public static var `values`: Term { .atom(1172) }
-    @inlinable public static var `version`: Term { .atom(1173) }
-    @inlinable public static var `version_error`: Term { .atom(1174) }
-    @inlinable public static var `visible`: Term { .atom(1175) }
-    @inlinable public static var `waiting`: Term { .atom(1176) }
-    @inlinable public static var `wall_clock`: Term { .atom(1177) }
-    @inlinable public static var `warning`: Term { .atom(1178) }
-    @inlinable public static var `warning_map`: Term { .atom(1179) }
-    @inlinable public static var `warning_msg`: Term { .atom(1180) }
-    @inlinable public static var `whereis`: Term { .atom(1181) }
-    @inlinable public static var `will_need`: Term { .atom(1182) }
-    @inlinable public static var `words`: Term { .atom(1183) }
-    @inlinable public static var `wordsize`: Term { .atom(1184) }
-    @inlinable public static var `write`: Term { .atom(1185) }
-    @inlinable public static var `write_concurrency`: Term { .atom(1186) }
-    @inlinable public static var `write_nif`: Term { .atom(1187) }
-    @inlinable public static var `x86_64`: Term { .atom(1188) }
-    @inlinable public static var `xor`: Term { .atom(1189) }
-    @inlinable public static var `yes`: Term { .atom(1190) }
-    @inlinable public static var `yield`: Term { .atom(1191) }
-    @inlinable public static var `zlib`: Term { .atom(1192) }
+    @inlinable public static var `busy_dist_port`: Term { .atom(127) }
+    @inlinable public static var `busy_limits_msgq`: Term { .atom(128) }
+    @inlinable public static var `busy_limits_port`: Term { .atom(129) }
+    @inlinable public static var `busy_port`: Term { .atom(130) }
+    @inlinable public static var `bxor`: Term { .atom(131) }
+    @inlinable public static var `byte_size`: Term { .atom(132) }
+    @inlinable public static var `bytes`: Term { .atom(133) }
+    @inlinable public static var `call`: Term { .atom(134) }
+    @inlinable public static var `call_count`: Term { .atom(135) }
+    @inlinable public static var `call_memory`: Term { .atom(136) }
+    @inlinable public static var `call_on_load_function`: Term { .atom(137) }
+    @inlinable public static var `call_time`: Term { .atom(138) }
+    @inlinable public static var `caller`: Term { .atom(139) }
+    @inlinable public static var `caller_line`: Term { .atom(140) }
+    @inlinable public static var `cancel_timer`: Term { .atom(141) }
+    @inlinable public static var `capture`: Term { .atom(142) }
+    @inlinable public static var `case_clause`: Term { .atom(143) }
+    @inlinable public static var `caseless`: Term { .atom(144) }
+    @inlinable public static var `catch`: Term { .atom(145) }
+    @inlinable public static var `catchlevel`: Term { .atom(146) }
+    @inlinable public static var `cause`: Term { .atom(147) }
+    @inlinable public static var `cd`: Term { .atom(148) }
+    @inlinable public static var `cdr`: Term { .atom(149) }
+    @inlinable public static var `ceil`: Term { .atom(150) }
+    @inlinable public static var `characters_to_binary`: Term { .atom(151) }
+    @inlinable public static var `characters_to_list`: Term { .atom(152) }
+    @inlinable public static var `check_dirty_process_code`: Term { .atom(153) }
+    @inlinable public static var `check_gc`: Term { .atom(154) }
+    @inlinable public static var `check_old_code`: Term { .atom(155) }
+    @inlinable public static var `check_process_code`: Term { .atom(156) }
+    @inlinable public static var `cipher_algorithms`: Term { .atom(157) }
+    @inlinable public static var `cipher_info_nif`: Term { .atom(158) }
+    @inlinable public static var `clearStash_nif`: Term { .atom(159) }
+    @inlinable public static var `clock_service`: Term { .atom(160) }
+    @inlinable public static var `close`: Term { .atom(161) }
+    @inlinable public static var `close_nif`: Term { .atom(162) }
+    @inlinable public static var `closed`: Term { .atom(163) }
+    @inlinable public static var `closure`: Term { .atom(164) }
+    @inlinable public static var `cmp_term`: Term { .atom(165) }
+    @inlinable public static var `code`: Term { .atom(166) }
+    @inlinable public static var `command`: Term { .atom(167) }
+    @inlinable public static var `compact`: Term { .atom(168) }
+    @inlinable public static var `compare_exchange`: Term { .atom(169) }
+    @inlinable public static var `compat_rel`: Term { .atom(170) }
+    @inlinable public static var `compile`: Term { .atom(171) }
+    @inlinable public static var `compile_pattern`: Term { .atom(172) }
+    @inlinable public static var `complete`: Term { .atom(173) }
+    @inlinable public static var `compressed`: Term { .atom(174) }
+    @inlinable public static var `connect`: Term { .atom(175) }
+    @inlinable public static var `connected`: Term { .atom(176) }
+    @inlinable public static var `connection_id`: Term { .atom(177) }
+    @inlinable public static var `const`: Term { .atom(178) }
+    @inlinable public static var `context_reductions`: Term { .atom(179) }
+    @inlinable public static var `context_switches`: Term { .atom(180) }
+    @inlinable public static var `continue`: Term { .atom(181) }
+    @inlinable public static var `copy`: Term { .atom(182) }
+    @inlinable public static var `copy_literals`: Term { .atom(183) }
+    @inlinable public static var `copy_shared`: Term { .atom(184) }
+    @inlinable public static var `copying_read`: Term { .atom(185) }
+    @inlinable public static var `cos`: Term { .atom(186) }
+    @inlinable public static var `cosh`: Term { .atom(187) }
+    @inlinable public static var `count`: Term { .atom(188) }
+    @inlinable public static var `counters`: Term { .atom(189) }
+    @inlinable public static var `counters_add`: Term { .atom(190) }
+    @inlinable public static var `counters_get`: Term { .atom(191) }
+    @inlinable public static var `counters_info`: Term { .atom(192) }
+    @inlinable public static var `counters_new`: Term { .atom(193) }
+    @inlinable public static var `counters_put`: Term { .atom(194) }
+    @inlinable public static var `cpu_time`: Term { .atom(195) }
+    @inlinable public static var `cpu_timestamp`: Term { .atom(196) }
+    @inlinable public static var `cr`: Term { .atom(197) }
+    @inlinable public static var `crc32`: Term { .atom(198) }
+    @inlinable public static var `crc32_combine`: Term { .atom(199) }
+    @inlinable public static var `crc32_nif`: Term { .atom(200) }
+    @inlinable public static var `create_dist_channel`: Term { .atom(201) }
+    @inlinable public static var `creation`: Term { .atom(202) }
+    @inlinable public static var `crlf`: Term { .atom(203) }
+    @inlinable public static var `crypto`: Term { .atom(204) }
+    @inlinable public static var `cur`: Term { .atom(205) }
+    @inlinable public static var `current_function`: Term { .atom(206) }
+    @inlinable public static var `current_location`: Term { .atom(207) }
+    @inlinable public static var `current_stacktrace`: Term { .atom(208) }
+    @inlinable public static var `curve_algorithms`: Term { .atom(209) }
+    @inlinable public static var `data`: Term { .atom(210) }
+    @inlinable public static var `data_error`: Term { .atom(211) }
+    @inlinable public static var `date`: Term { .atom(212) }
+    @inlinable public static var `debug_compiled`: Term { .atom(213) }
+    @inlinable public static var `debug_hash_fixed_number_of_locks`: Term { .atom(214) }
+    @inlinable public static var `decentralized_counters`: Term { .atom(215) }
+    @inlinable public static var `decimals`: Term { .atom(216) }
+    @inlinable public static var `decode_ber_tlv_raw`: Term { .atom(217) }
+    @inlinable public static var `decode_packet`: Term { .atom(218) }
+    @inlinable public static var `decode_unsigned`: Term { .atom(219) }
+    @inlinable public static var `default`: Term { .atom(220) }
+    @inlinable public static var `deflateEnd_nif`: Term { .atom(221) }
+    @inlinable public static var `deflateInit_nif`: Term { .atom(222) }
+    @inlinable public static var `deflateParams_nif`: Term { .atom(223) }
+    @inlinable public static var `deflateReset_nif`: Term { .atom(224) }
+    @inlinable public static var `deflateSetDictionary_nif`: Term { .atom(225) }
+    @inlinable public static var `deflate_nif`: Term { .atom(226) }
+    @inlinable public static var `del_dir_nif`: Term { .atom(227) }
+    @inlinable public static var `del_file_nif`: Term { .atom(228) }
+    @inlinable public static var `delayed_close_nif`: Term { .atom(229) }
+    @inlinable public static var `delayed_node_table_gc`: Term { .atom(230) }
+    @inlinable public static var `delete`: Term { .atom(231) }
+    @inlinable public static var `delete_element`: Term { .atom(232) }
+    @inlinable public static var `delete_module`: Term { .atom(233) }
+    @inlinable public static var `delete_object`: Term { .atom(234) }
+    @inlinable public static var `deleted`: Term { .atom(235) }
+    @inlinable public static var `demonitor`: Term { .atom(236) }
+    @inlinable public static var `depth`: Term { .atom(237) }
+    @inlinable public static var `deterministic`: Term { .atom(238) }
+    @inlinable public static var `device`: Term { .atom(239) }
+    @inlinable public static var `dflag_unicode_io`: Term { .atom(240) }
+    @inlinable public static var `dh_compute_key_nif`: Term { .atom(241) }
+    @inlinable public static var `dh_generate_key_nif`: Term { .atom(242) }
+    @inlinable public static var `dictionary`: Term { .atom(243) }
+    @inlinable public static var `directory`: Term { .atom(244) }
+    @inlinable public static var `dirty`: Term { .atom(245) }
+    @inlinable public static var `dirty_cpu`: Term { .atom(246) }
+    @inlinable public static var `dirty_cpu_schedulers`: Term { .atom(247) }
+    @inlinable public static var `dirty_cpu_schedulers_online`: Term { .atom(248) }
+    @inlinable public static var `dirty_io`: Term { .atom(249) }
+    @inlinable public static var `dirty_io_schedulers`: Term { .atom(250) }
+    @inlinable public static var `dirty_process_handle_signals`: Term { .atom(251) }
+    @inlinable public static var `disable_trace`: Term { .atom(252) }
+    @inlinable public static var `disabled`: Term { .atom(253) }
+    @inlinable public static var `disassemble`: Term { .atom(254) }
+    @inlinable public static var `display`: Term { .atom(255) }
+    @inlinable public static var `display_nl`: Term { .atom(256) }
+    @inlinable public static var `display_string`: Term { .atom(257) }
+    @inlinable public static var `dist_buf_busy_limit`: Term { .atom(258) }
+    @inlinable public static var `dist_ctrl`: Term { .atom(259) }
+    @inlinable public static var `dist_ctrl_get_data`: Term { .atom(260) }
+    @inlinable public static var `dist_ctrl_get_data_notification`: Term { .atom(261) }
+    @inlinable public static var `dist_ctrl_get_opt`: Term { .atom(262) }
+    @inlinable public static var `dist_ctrl_input_handler`: Term { .atom(263) }
+    @inlinable public static var `dist_ctrl_put_data`: Term { .atom(264) }
+    @inlinable public static var `dist_ctrl_set_opt`: Term { .atom(265) }
+    @inlinable public static var `dist_ext_to_term`: Term { .atom(266) }
+    @inlinable public static var `dist_get_stat`: Term { .atom(267) }
+    @inlinable public static var `dist_spawn_request`: Term { .atom(268) }
+    @inlinable public static var `div`: Term { .atom(269) }
+    @inlinable public static var `do_exor`: Term { .atom(270) }
+    @inlinable public static var `dollarDollar`: Term { .atom(271) }
+    @inlinable public static var `dollarUnderscore`: Term { .atom(272) }
+    @inlinable public static var `dollar_endonly`: Term { .atom(273) }
+    @inlinable public static var `dont_need`: Term { .atom(274) }
+    @inlinable public static var `dotall`: Term { .atom(275) }
+    @inlinable public static var `driver_options`: Term { .atom(276) }
+    @inlinable public static var `driver_version`: Term { .atom(277) }
+    @inlinable public static var `dt_append_vm_tag_data`: Term { .atom(278) }
+    @inlinable public static var `dt_get_tag`: Term { .atom(279) }
+    @inlinable public static var `dt_get_tag_data`: Term { .atom(280) }
+    @inlinable public static var `dt_prepend_vm_tag_data`: Term { .atom(281) }
+    @inlinable public static var `dt_put_tag`: Term { .atom(282) }
+    @inlinable public static var `dt_restore_tag`: Term { .atom(283) }
+    @inlinable public static var `dt_spread_tag`: Term { .atom(284) }
+    @inlinable public static var `duplicate_bag`: Term { .atom(285) }
+    @inlinable public static var `duplicated`: Term { .atom(286) }
+    @inlinable public static var `dupnames`: Term { .atom(287) }
+    @inlinable public static var `dynamic_trace`: Term { .atom(288) }
+    @inlinable public static var `dynamic_trace_probes`: Term { .atom(289) }
+    @inlinable public static var `dyntrace`: Term { .atom(290) }
+    @inlinable public static var `eacces`: Term { .atom(291) }
+    @inlinable public static var `eager_check_io`: Term { .atom(292) }
+    @inlinable public static var `ec_generate_key_nif`: Term { .atom(293) }
+    @inlinable public static var `ecdh_compute_key_nif`: Term { .atom(294) }
+    @inlinable public static var `einval`: Term { .atom(295) }
+    @inlinable public static var `element`: Term { .atom(296) }
+    @inlinable public static var `empty`: Term { .atom(297) }
+    @inlinable public static var `emptyName`: Term { .atom(298) }
+    @inlinable public static var `emu_args`: Term { .atom(299) }
+    @inlinable public static var `emu_flavor`: Term { .atom(300) }
+    @inlinable public static var `emu_type`: Term { .atom(301) }
+    @inlinable public static var `emulator`: Term { .atom(302) }
+    @inlinable public static var `enable_fips_mode_nif`: Term { .atom(303) }
+    @inlinable public static var `enable_trace`: Term { .atom(304) }
+    @inlinable public static var `enabled`: Term { .atom(305) }
+    @inlinable public static var `encode_ber_tlv`: Term { .atom(306) }
+    @inlinable public static var `encode_per_complete`: Term { .atom(307) }
+    @inlinable public static var `encode_unsigned`: Term { .atom(308) }
+    @inlinable public static var `endOfTable`: Term { .atom(309) }
+    @inlinable public static var `end_time`: Term { .atom(310) }
+    @inlinable public static var `engine_add_nif`: Term { .atom(311) }
+    @inlinable public static var `engine_by_id_nif`: Term { .atom(312) }
+    @inlinable public static var `engine_ctrl_cmd_strings_nif`: Term { .atom(313) }
+    @inlinable public static var `engine_free_nif`: Term { .atom(314) }
+    @inlinable public static var `engine_get_all_methods_nif`: Term { .atom(315) }
+    @inlinable public static var `engine_get_first_nif`: Term { .atom(316) }
+    @inlinable public static var `engine_get_id_nif`: Term { .atom(317) }
+    @inlinable public static var `engine_get_name_nif`: Term { .atom(318) }
+    @inlinable public static var `engine_get_next_nif`: Term { .atom(319) }
+    @inlinable public static var `engine_init_nif`: Term { .atom(320) }
+    @inlinable public static var `engine_load_dynamic_nif`: Term { .atom(321) }
+    @inlinable public static var `engine_register_nif`: Term { .atom(322) }
+    @inlinable public static var `engine_remove_nif`: Term { .atom(323) }
+    @inlinable public static var `engine_unregister_nif`: Term { .atom(324) }
+    @inlinable public static var `enoent`: Term { .atom(325) }
+    @inlinable public static var `enotsup`: Term { .atom(326) }
+    @inlinable public static var `enqueue_nif`: Term { .atom(327) }
+    @inlinable public static var `ensure_engine_loaded_nif`: Term { .atom(328) }
+    @inlinable public static var `env`: Term { .atom(329) }
+    @inlinable public static var `eof`: Term { .atom(330) }
+    @inlinable public static var `eol`: Term { .atom(331) }
+    @inlinable public static var `equal`: Term { .atom(332) }
+    @inlinable public static var `erase`: Term { .atom(333) }
+    @inlinable public static var `erase_persistent_terms`: Term { .atom(334) }
+    @inlinable public static var `erf`: Term { .atom(335) }
+    @inlinable public static var `erfc`: Term { .atom(336) }
+    @inlinable public static var `erl_ddll`: Term { .atom(337) }
+    @inlinable public static var `erl_erts_errors`: Term { .atom(338) }
+    @inlinable public static var `erl_kernel_errors`: Term { .atom(339) }
+    @inlinable public static var `erl_signal_server`: Term { .atom(340) }
+    @inlinable public static var `erl_stdlib_errors`: Term { .atom(341) }
+    @inlinable public static var `erl_tracer`: Term { .atom(342) }
+    @inlinable public static var `erlang`: Term { .atom(343) }
+    @inlinable public static var `error`: Term { .atom(344) }
+    @inlinable public static var `error_handler`: Term { .atom(345) }
+    @inlinable public static var `error_info`: Term { .atom(346) }
+    @inlinable public static var `error_logger`: Term { .atom(347) }
+    @inlinable public static var `error_only`: Term { .atom(348) }
+    @inlinable public static var `erts`: Term { .atom(349) }
+    @inlinable public static var `erts_code_purger`: Term { .atom(350) }
+    @inlinable public static var `erts_debug`: Term { .atom(351) }
+    @inlinable public static var `erts_internal`: Term { .atom(352) }
+    @inlinable public static var `erts_literal_area_collector`: Term { .atom(353) }
+    @inlinable public static var `ets`: Term { .atom(354) }
+    @inlinable public static var `ets_always_compress`: Term { .atom(355) }
+    @inlinable public static var `ets_lookup_binary_info`: Term { .atom(356) }
+    @inlinable public static var `ets_raw_first`: Term { .atom(357) }
+    @inlinable public static var `ets_raw_next`: Term { .atom(358) }
+    @inlinable public static var `ets_realloc_moves`: Term { .atom(359) }
+    @inlinable public static var `ets_super_user`: Term { .atom(360) }
+    @inlinable public static var `evp_compute_key_nif`: Term { .atom(361) }
+    @inlinable public static var `evp_generate_key_nif`: Term { .atom(362) }
+    @inlinable public static var `exactEqual`: Term { .atom(363) }
+    @inlinable public static var `exactNotEqual`: Term { .atom(364) }
+    @inlinable public static var `exact_reductions`: Term { .atom(365) }
+    @inlinable public static var `exception_from`: Term { .atom(366) }
+    @inlinable public static var `exception_trace`: Term { .atom(367) }
+    @inlinable public static var `exchange`: Term { .atom(368) }
+    @inlinable public static var `exclusive`: Term { .atom(369) }
+    @inlinable public static var `existing`: Term { .atom(370) }
+    @inlinable public static var `existing_ports`: Term { .atom(371) }
+    @inlinable public static var `existing_processes`: Term { .atom(372) }
+    @inlinable public static var `exit`: Term { .atom(373) }
+    @inlinable public static var `exit_signal`: Term { .atom(374) }
+    @inlinable public static var `exit_status`: Term { .atom(375) }
+    @inlinable public static var `exited`: Term { .atom(376) }
+    @inlinable public static var `exiting`: Term { .atom(377) }
+    @inlinable public static var `exp`: Term { .atom(378) }
+    @inlinable public static var `explicit_unalias`: Term { .atom(379) }
+    @inlinable public static var `export`: Term { .atom(380) }
+    @inlinable public static var `exports`: Term { .atom(381) }
+    @inlinable public static var `extended`: Term { .atom(382) }
+    @inlinable public static var `external`: Term { .atom(383) }
+    @inlinable public static var `external_pid`: Term { .atom(384) }
+    @inlinable public static var `external_port`: Term { .atom(385) }
+    @inlinable public static var `external_reference`: Term { .atom(386) }
+    @inlinable public static var `external_size`: Term { .atom(387) }
+    @inlinable public static var `false`: Term { .atom(388) }
+    @inlinable public static var `fcgi`: Term { .atom(389) }
+    @inlinable public static var `fd`: Term { .atom(390) }
+    @inlinable public static var `file`: Term { .atom(391) }
+    @inlinable public static var `file_desc_to_ref_nif`: Term { .atom(392) }
+    @inlinable public static var `file_info`: Term { .atom(393) }
+    @inlinable public static var `final`: Term { .atom(394) }
+    @inlinable public static var `finalize`: Term { .atom(395) }
+    @inlinable public static var `find`: Term { .atom(396) }
+    @inlinable public static var `find_byte_index`: Term { .atom(397) }
+    @inlinable public static var `finish_after_on_load`: Term { .atom(398) }
+    @inlinable public static var `finish_loading`: Term { .atom(399) }
+    @inlinable public static var `finished`: Term { .atom(400) }
+    @inlinable public static var `first`: Term { .atom(401) }
+    @inlinable public static var `firstline`: Term { .atom(402) }
+    @inlinable public static var `fixed`: Term { .atom(403) }
+    @inlinable public static var `fixnum`: Term { .atom(404) }
+    @inlinable public static var `flags`: Term { .atom(405) }
+    @inlinable public static var `flat_size`: Term { .atom(406) }
+    @inlinable public static var `flatmap`: Term { .atom(407) }
+    @inlinable public static var `float`: Term { .atom(408) }
+    @inlinable public static var `float_to_binary`: Term { .atom(409) }
+    @inlinable public static var `float_to_list`: Term { .atom(410) }
+    @inlinable public static var `floor`: Term { .atom(411) }
+    @inlinable public static var `flush`: Term { .atom(412) }
+    @inlinable public static var `flush_monitor_messages`: Term { .atom(413) }
+    @inlinable public static var `fmod`: Term { .atom(414) }
+    @inlinable public static var `force`: Term { .atom(415) }
+    @inlinable public static var `format_bs_fail`: Term { .atom(416) }
+    @inlinable public static var `format_error_int`: Term { .atom(417) }
+    @inlinable public static var `from_keys`: Term { .atom(418) }
+    @inlinable public static var `from_list`: Term { .atom(419) }
+    @inlinable public static var `fullsweep_after`: Term { .atom(420) }
+    @inlinable public static var `fun`: Term { .atom(421) }
+    @inlinable public static var `fun_info`: Term { .atom(422) }
+    @inlinable public static var `fun_info_mfa`: Term { .atom(423) }
+    @inlinable public static var `fun_to_list`: Term { .atom(424) }
+    @inlinable public static var `function`: Term { .atom(425) }
+    @inlinable public static var `function_clause`: Term { .atom(426) }
+    @inlinable public static var `function_exported`: Term { .atom(427) }
+    @inlinable public static var `functions`: Term { .atom(428) }
+    @inlinable public static var `garbage_collect`: Term { .atom(429) }
+    @inlinable public static var `garbage_collecting`: Term { .atom(430) }
+    @inlinable public static var `garbage_collection`: Term { .atom(431) }
+    @inlinable public static var `garbage_collection_info`: Term { .atom(432) }
+    @inlinable public static var `gather_alloc_histograms`: Term { .atom(433) }
+    @inlinable public static var `gather_carrier_info`: Term { .atom(434) }
+    @inlinable public static var `gc_major_end`: Term { .atom(435) }
+    @inlinable public static var `gc_major_start`: Term { .atom(436) }
+    @inlinable public static var `gc_max_heap_size`: Term { .atom(437) }
+    @inlinable public static var `gc_minor_end`: Term { .atom(438) }
+    @inlinable public static var `gc_minor_start`: Term { .atom(439) }
+    @inlinable public static var `get`: Term { .atom(440) }
+    @inlinable public static var `getBufSize_nif`: Term { .atom(441) }
+    @inlinable public static var `getStash_nif`: Term { .atom(442) }
+    @inlinable public static var `get_creation`: Term { .atom(443) }
+    @inlinable public static var `get_cwd_nif`: Term { .atom(444) }
+    @inlinable public static var `get_device_cwd_nif`: Term { .atom(445) }
+    @inlinable public static var `get_dflags`: Term { .atom(446) }
+    @inlinable public static var `get_handle_nif`: Term { .atom(447) }
+    @inlinable public static var `get_internal_state`: Term { .atom(448) }
+    @inlinable public static var `get_keys`: Term { .atom(449) }
+    @inlinable public static var `get_module_info`: Term { .atom(450) }
+    @inlinable public static var `get_seq_token`: Term { .atom(451) }
+    @inlinable public static var `get_tcw`: Term { .atom(452) }
+    @inlinable public static var `getenv`: Term { .atom(453) }
+    @inlinable public static var `getpid`: Term { .atom(454) }
+    @inlinable public static var `getting_linked`: Term { .atom(455) }
+    @inlinable public static var `getting_unlinked`: Term { .atom(456) }
+    @inlinable public static var `give_away`: Term { .atom(457) }
+    @inlinable public static var `gl`: Term { .atom(458) }
+    @inlinable public static var `global`: Term { .atom(459) }
+    @inlinable public static var `greater`: Term { .atom(460) }
+    @inlinable public static var `greaterEqual`: Term { .atom(461) }
+    @inlinable public static var `group_leader`: Term { .atom(462) }
+    @inlinable public static var `grun`: Term { .atom(463) }
+    @inlinable public static var `halt`: Term { .atom(464) }
+    @inlinable public static var `handle`: Term { .atom(465) }
+    @inlinable public static var `has_prepared_code_on_load`: Term { .atom(466) }
+    @inlinable public static var `hash_algorithms`: Term { .atom(467) }
+    @inlinable public static var `hash_equals_nif`: Term { .atom(468) }
+    @inlinable public static var `hash_final_nif`: Term { .atom(469) }
+    @inlinable public static var `hash_info`: Term { .atom(470) }
+    @inlinable public static var `hash_init_nif`: Term { .atom(471) }
+    @inlinable public static var `hash_nif`: Term { .atom(472) }
+    @inlinable public static var `hash_update_nif`: Term { .atom(473) }
+    @inlinable public static var `hashmap`: Term { .atom(474) }
+    @inlinable public static var `hashmap_node`: Term { .atom(475) }
+    @inlinable public static var `hd`: Term { .atom(476) }
+    @inlinable public static var `heap_binary`: Term { .atom(477) }
+    @inlinable public static var `heap_block_size`: Term { .atom(478) }
+    @inlinable public static var `heap_size`: Term { .atom(479) }
+    @inlinable public static var `heap_sizes`: Term { .atom(480) }
+    @inlinable public static var `heap_type`: Term { .atom(481) }
+    @inlinable public static var `heir`: Term { .atom(482) }
+    @inlinable public static var `hfloat`: Term { .atom(483) }
+    @inlinable public static var `hibernate`: Term { .atom(484) }
+    @inlinable public static var `hidden`: Term { .atom(485) }
+    @inlinable public static var `hide`: Term { .atom(486) }
+    @inlinable public static var `high`: Term { .atom(487) }
+    @inlinable public static var `http`: Term { .atom(488) }
+    @inlinable public static var `http_bin`: Term { .atom(489) }
+    @inlinable public static var `http_eoh`: Term { .atom(490) }
+    @inlinable public static var `http_error`: Term { .atom(491) }
+    @inlinable public static var `http_header`: Term { .atom(492) }
+    @inlinable public static var `http_request`: Term { .atom(493) }
+    @inlinable public static var `http_response`: Term { .atom(494) }
+    @inlinable public static var `httph`: Term { .atom(495) }
+    @inlinable public static var `httph_bin`: Term { .atom(496) }
+    @inlinable public static var `https`: Term { .atom(497) }
+    @inlinable public static var `id`: Term { .atom(498) }
+    @inlinable public static var `if_clause`: Term { .atom(499) }
+    @inlinable public static var `ignore`: Term { .atom(500) }
+    @inlinable public static var `in_`: Term { .atom(501) }
+    @inlinable public static var `in_exiting`: Term { .atom(502) }
+    @inlinable public static var `incomplete`: Term { .atom(503) }
+    @inlinable public static var `inconsistent`: Term { .atom(504) }
+    @inlinable public static var `index`: Term { .atom(505) }
+    @inlinable public static var `inet_async`: Term { .atom(506) }
+    @inlinable public static var `inet_reply`: Term { .atom(507) }
+    @inlinable public static var `infinity`: Term { .atom(508) }
+    @inlinable public static var `inflateEnd_nif`: Term { .atom(509) }
+    @inlinable public static var `inflateGetDictionary_nif`: Term { .atom(510) }
+    @inlinable public static var `inflateInit_nif`: Term { .atom(511) }
+    @inlinable public static var `inflateReset_nif`: Term { .atom(512) }
+    @inlinable public static var `inflateSetDictionary_nif`: Term { .atom(513) }
+    @inlinable public static var `inflate_nif`: Term { .atom(514) }
+    @inlinable public static var `info`: Term { .atom(515) }
+    @inlinable public static var `info_fips`: Term { .atom(516) }
+    @inlinable public static var `info_lib`: Term { .atom(517) }
+    @inlinable public static var `info_msg`: Term { .atom(518) }
+    @inlinable public static var `info_nif`: Term { .atom(519) }
+    @inlinable public static var `inherit`: Term { .atom(520) }
+    @inlinable public static var `inherited`: Term { .atom(521) }
+    @inlinable public static var `init_`: Term { .atom(522) }
+    @inlinable public static var `initial_call`: Term { .atom(523) }
+    @inlinable public static var `input`: Term { .atom(524) }
+    @inlinable public static var `insert`: Term { .atom(525) }
+    @inlinable public static var `insert_element`: Term { .atom(526) }
+    @inlinable public static var `insert_new`: Term { .atom(527) }
+    @inlinable public static var `inspect`: Term { .atom(528) }
+    @inlinable public static var `instructions`: Term { .atom(529) }
+    @inlinable public static var `integer`: Term { .atom(530) }
+    @inlinable public static var `integer_to_binary`: Term { .atom(531) }
+    @inlinable public static var `integer_to_list`: Term { .atom(532) }
+    @inlinable public static var `internal`: Term { .atom(533) }
+    @inlinable public static var `internal_delete_all`: Term { .atom(534) }
+    @inlinable public static var `internal_error`: Term { .atom(535) }
+    @inlinable public static var `internal_name2native`: Term { .atom(536) }
+    @inlinable public static var `internal_native2name`: Term { .atom(537) }
+    @inlinable public static var `internal_normalize_utf8`: Term { .atom(538) }
+    @inlinable public static var `internal_request_all`: Term { .atom(539) }
+    @inlinable public static var `internal_run`: Term { .atom(540) }
+    @inlinable public static var `internal_select_delete`: Term { .atom(541) }
+    @inlinable public static var `interpreter_size`: Term { .atom(542) }
+    @inlinable public static var `invalid`: Term { .atom(543) }
+    @inlinable public static var `io`: Term { .atom(544) }
+    @inlinable public static var `iolist_size`: Term { .atom(545) }
+    @inlinable public static var `iolist_to_binary`: Term { .atom(546) }
+    @inlinable public static var `iolist_to_iovec`: Term { .atom(547) }
+    @inlinable public static var `ipread_s32bu_p32bu_nif`: Term { .atom(548) }
+    @inlinable public static var `is_atom`: Term { .atom(549) }
+    @inlinable public static var `is_binary`: Term { .atom(550) }
+    @inlinable public static var `is_bitstring`: Term { .atom(551) }
+    @inlinable public static var `is_boolean`: Term { .atom(552) }
+    @inlinable public static var `is_builtin`: Term { .atom(553) }
+    @inlinable public static var `is_compiled_ms`: Term { .atom(554) }
+    @inlinable public static var `is_float`: Term { .atom(555) }
+    @inlinable public static var `is_function`: Term { .atom(556) }
+    @inlinable public static var `is_integer`: Term { .atom(557) }
+    @inlinable public static var `is_key`: Term { .atom(558) }
+    @inlinable public static var `is_list`: Term { .atom(559) }
+    @inlinable public static var `is_map`: Term { .atom(560) }
+    @inlinable public static var `is_map_key`: Term { .atom(561) }
+    @inlinable public static var `is_number`: Term { .atom(562) }
+    @inlinable public static var `is_pid`: Term { .atom(563) }
+    @inlinable public static var `is_port`: Term { .atom(564) }
+    @inlinable public static var `is_process_alive`: Term { .atom(565) }
+    @inlinable public static var `is_process_executing_dirty`: Term { .atom(566) }
+    @inlinable public static var `is_record`: Term { .atom(567) }
+    @inlinable public static var `is_reference`: Term { .atom(568) }
+    @inlinable public static var `is_seq_trace`: Term { .atom(569) }
+    @inlinable public static var `is_system_process`: Term { .atom(570) }
+    @inlinable public static var `is_translatable`: Term { .atom(571) }
+    @inlinable public static var `is_tuple`: Term { .atom(572) }
+    @inlinable public static var `iterator`: Term { .atom(573) }
+    @inlinable public static var `kernel_poll`: Term { .atom(574) }
+    @inlinable public static var `keyfind`: Term { .atom(575) }
+    @inlinable public static var `keymember`: Term { .atom(576) }
+    @inlinable public static var `keypos`: Term { .atom(577) }
+    @inlinable public static var `keys`: Term { .atom(578) }
+    @inlinable public static var `keysearch`: Term { .atom(579) }
+    @inlinable public static var `kill`: Term { .atom(580) }
+    @inlinable public static var `killed`: Term { .atom(581) }
+    @inlinable public static var `known`: Term { .atom(582) }
+    @inlinable public static var `label`: Term { .atom(583) }
+    @inlinable public static var `lambda`: Term { .atom(584) }
+    @inlinable public static var `large_heap`: Term { .atom(585) }
+    @inlinable public static var `last`: Term { .atom(586) }
+    @inlinable public static var `last_calls`: Term { .atom(587) }
+    @inlinable public static var `latin1`: Term { .atom(588) }
+    @inlinable public static var `lcnt_clear`: Term { .atom(589) }
+    @inlinable public static var `lcnt_collect`: Term { .atom(590) }
+    @inlinable public static var `lcnt_control`: Term { .atom(591) }
+    @inlinable public static var `leafs`: Term { .atom(592) }
+    @inlinable public static var `length`: Term { .atom(593) }
+    @inlinable public static var `less`: Term { .atom(594) }
+    @inlinable public static var `lessEqual`: Term { .atom(595) }
+    @inlinable public static var `lf`: Term { .atom(596) }
+    @inlinable public static var `line`: Term { .atom(597) }
+    @inlinable public static var `line_delimiter`: Term { .atom(598) }
+    @inlinable public static var `line_length`: Term { .atom(599) }
+    @inlinable public static var `link`: Term { .atom(600) }
+    @inlinable public static var `linked_in_driver`: Term { .atom(601) }
+    @inlinable public static var `links`: Term { .atom(602) }
+    @inlinable public static var `linux`: Term { .atom(603) }
+    @inlinable public static var `list`: Term { .atom(604) }
+    @inlinable public static var `list_dir_nif`: Term { .atom(605) }
+    @inlinable public static var `list_to_atom`: Term { .atom(606) }
+    @inlinable public static var `list_to_bin`: Term { .atom(607) }
+    @inlinable public static var `list_to_binary`: Term { .atom(608) }
+    @inlinable public static var `list_to_bitstring`: Term { .atom(609) }
+    @inlinable public static var `list_to_existing_atom`: Term { .atom(610) }
+    @inlinable public static var `list_to_float`: Term { .atom(611) }
+    @inlinable public static var `list_to_integer`: Term { .atom(612) }
+    @inlinable public static var `list_to_pid`: Term { .atom(613) }
+    @inlinable public static var `list_to_port`: Term { .atom(614) }
+    @inlinable public static var `list_to_ref`: Term { .atom(615) }
+    @inlinable public static var `list_to_tuple`: Term { .atom(616) }
+    @inlinable public static var `lists`: Term { .atom(617) }
+    @inlinable public static var `little`: Term { .atom(618) }
+    @inlinable public static var `load_failed`: Term { .atom(619) }
+    @inlinable public static var `load_nif`: Term { .atom(620) }
+    @inlinable public static var `loaded`: Term { .atom(621) }
+    @inlinable public static var `loaded_drivers`: Term { .atom(622) }
+    @inlinable public static var `local`: Term { .atom(623) }
+    @inlinable public static var `localtime`: Term { .atom(624) }
+    @inlinable public static var `localtime_to_universaltime`: Term { .atom(625) }
+    @inlinable public static var `lock_checking`: Term { .atom(626) }
+    @inlinable public static var `lock_order_violation`: Term { .atom(627) }
+    @inlinable public static var `locked`: Term { .atom(628) }
+    @inlinable public static var `locking`: Term { .atom(629) }
+    @inlinable public static var `log`: Term { .atom(630) }
+    @inlinable public static var `log10`: Term { .atom(631) }
+    @inlinable public static var `log2`: Term { .atom(632) }
+    @inlinable public static var `logger`: Term { .atom(633) }
+    @inlinable public static var `logical_processors`: Term { .atom(634) }
+    @inlinable public static var `logical_processors_available`: Term { .atom(635) }
+    @inlinable public static var `logical_processors_online`: Term { .atom(636) }
+    @inlinable public static var `long_gc`: Term { .atom(637) }
+    @inlinable public static var `long_schedule`: Term { .atom(638) }
+    @inlinable public static var `longest_common_prefix`: Term { .atom(639) }
+    @inlinable public static var `longest_common_suffix`: Term { .atom(640) }
+    @inlinable public static var `lookup`: Term { .atom(641) }
+    @inlinable public static var `lookup_element`: Term { .atom(642) }
+    @inlinable public static var `loop`: Term { .atom(643) }
+    @inlinable public static var `low`: Term { .atom(644) }
+    @inlinable public static var `mac_algorithms`: Term { .atom(645) }
+    @inlinable public static var `mac_final_nif`: Term { .atom(646) }
+    @inlinable public static var `mac_init_nif`: Term { .atom(647) }
+    @inlinable public static var `mac_nif`: Term { .atom(648) }
+    @inlinable public static var `mac_update_nif`: Term { .atom(649) }
+    @inlinable public static var `machine`: Term { .atom(650) }
+    @inlinable public static var `magic_ref`: Term { .atom(651) }
+    @inlinable public static var `mailbox`: Term { .atom(652) }
+    @inlinable public static var `major`: Term { .atom(653) }
+    @inlinable public static var `make_dir_nif`: Term { .atom(654) }
+    @inlinable public static var `make_fun`: Term { .atom(655) }
+    @inlinable public static var `make_hard_link_nif`: Term { .atom(656) }
+    @inlinable public static var `make_ref`: Term { .atom(657) }
+    @inlinable public static var `make_soft_link_nif`: Term { .atom(658) }
+    @inlinable public static var `make_tuple`: Term { .atom(659) }
+    @inlinable public static var `map_get`: Term { .atom(660) }
+    @inlinable public static var `map_hashmap_children`: Term { .atom(661) }
+    @inlinable public static var `map_info`: Term { .atom(662) }
+    @inlinable public static var `map_next`: Term { .atom(663) }
+    @inlinable public static var `map_size`: Term { .atom(664) }
+    @inlinable public static var `map_to_tuple_keys`: Term { .atom(665) }
+    @inlinable public static var `maps`: Term { .atom(666) }
+    @inlinable public static var `match`: Term { .atom(667) }
+    @inlinable public static var `match_limit`: Term { .atom(668) }
+    @inlinable public static var `match_limit_error`: Term { .atom(669) }
+    @inlinable public static var `match_limit_recursion`: Term { .atom(670) }
+    @inlinable public static var `match_object`: Term { .atom(671) }
+    @inlinable public static var `match_spec`: Term { .atom(672) }
+    @inlinable public static var `match_spec_compile`: Term { .atom(673) }
+    @inlinable public static var `match_spec_run_r`: Term { .atom(674) }
+    @inlinable public static var `match_spec_test`: Term { .atom(675) }
+    @inlinable public static var `matches`: Term { .atom(676) }
+    @inlinable public static var `matchstate`: Term { .atom(677) }
+    @inlinable public static var `math`: Term { .atom(678) }
+    @inlinable public static var `max`: Term { .atom(679) }
+    @inlinable public static var `max_heap_size`: Term { .atom(680) }
+    @inlinable public static var `mbuf_size`: Term { .atom(681) }
+    @inlinable public static var `md5`: Term { .atom(682) }
+    @inlinable public static var `md5_final`: Term { .atom(683) }
+    @inlinable public static var `md5_init`: Term { .atom(684) }
+    @inlinable public static var `md5_update`: Term { .atom(685) }
+    @inlinable public static var `mem_error`: Term { .atom(686) }
+    @inlinable public static var `member`: Term { .atom(687) }
+    @inlinable public static var `memory`: Term { .atom(688) }
+    @inlinable public static var `merge`: Term { .atom(689) }
+    @inlinable public static var `message`: Term { .atom(690) }
+    @inlinable public static var `message_queue_data`: Term { .atom(691) }
+    @inlinable public static var `message_queue_len`: Term { .atom(692) }
+    @inlinable public static var `messages`: Term { .atom(693) }
+    @inlinable public static var `meta`: Term { .atom(694) }
+    @inlinable public static var `meta_match_spec`: Term { .atom(695) }
+    @inlinable public static var `micro_seconds`: Term { .atom(696) }
+    @inlinable public static var `microsecond`: Term { .atom(697) }
+    @inlinable public static var `milli_seconds`: Term { .atom(698) }
+    @inlinable public static var `millisecond`: Term { .atom(699) }
+    @inlinable public static var `min`: Term { .atom(700) }
+    @inlinable public static var `min_bin_vheap_size`: Term { .atom(701) }
+    @inlinable public static var `min_heap_size`: Term { .atom(702) }
+    @inlinable public static var `minor`: Term { .atom(703) }
+    @inlinable public static var `minor_gcs`: Term { .atom(704) }
+    @inlinable public static var `minor_version`: Term { .atom(705) }
+    @inlinable public static var `minus`: Term { .atom(706) }
+    @inlinable public static var `minusMinus`: Term { .atom(707) }
+    @inlinable public static var `mod_exp_nif`: Term { .atom(708) }
+    @inlinable public static var `modified_timing_level`: Term { .atom(709) }
+    @inlinable public static var `module`: Term { .atom(710) }
+    @inlinable public static var `module_loaded`: Term { .atom(711) }
+    @inlinable public static var `monitor`: Term { .atom(712) }
+    @inlinable public static var `monitor_node`: Term { .atom(713) }
+    @inlinable public static var `monitor_nodes`: Term { .atom(714) }
+    @inlinable public static var `monitored_by`: Term { .atom(715) }
+    @inlinable public static var `monitors`: Term { .atom(716) }
+    @inlinable public static var `monotonic`: Term { .atom(717) }
+    @inlinable public static var `monotonic_time`: Term { .atom(718) }
+    @inlinable public static var `monotonic_timestamp`: Term { .atom(719) }
+    @inlinable public static var `more`: Term { .atom(720) }
+    @inlinable public static var `multi_scheduling`: Term { .atom(721) }
+    @inlinable public static var `multi_scheduling_blockers`: Term { .atom(722) }
+    @inlinable public static var `multiline`: Term { .atom(723) }
+    @inlinable public static var `name`: Term { .atom(724) }
+    @inlinable public static var `named_table`: Term { .atom(725) }
+    @inlinable public static var `namelist`: Term { .atom(726) }
+    @inlinable public static var `nano_seconds`: Term { .atom(727) }
+    @inlinable public static var `nanosecond`: Term { .atom(728) }
+    @inlinable public static var `native`: Term { .atom(729) }
+    @inlinable public static var `native_addresses`: Term { .atom(730) }
+    @inlinable public static var `native_name_encoding`: Term { .atom(731) }
+    @inlinable public static var `need_dictionary`: Term { .atom(732) }
+    @inlinable public static var `need_gc`: Term { .atom(733) }
+    @inlinable public static var `net_kernel`: Term { .atom(734) }
+    @inlinable public static var `never_utf`: Term { .atom(735) }
+    @inlinable public static var `new`: Term { .atom(736) }
+    @inlinable public static var `new_connection`: Term { .atom(737) }
+    @inlinable public static var `new_index`: Term { .atom(738) }
+    @inlinable public static var `new_ports`: Term { .atom(739) }
+    @inlinable public static var `new_processes`: Term { .atom(740) }
+    @inlinable public static var `new_uniq`: Term { .atom(741) }
+    @inlinable public static var `newline`: Term { .atom(742) }
+    @inlinable public static var `next`: Term { .atom(743) }
+    @inlinable public static var `ng_crypto_final_nif`: Term { .atom(744) }
+    @inlinable public static var `ng_crypto_get_data_nif`: Term { .atom(745) }
+    @inlinable public static var `ng_crypto_init_nif`: Term { .atom(746) }
+    @inlinable public static var `ng_crypto_one_time_nif`: Term { .atom(747) }
+    @inlinable public static var `ng_crypto_update_nif`: Term { .atom(748) }
+    @inlinable public static var `nif_accept`: Term { .atom(749) }
+    @inlinable public static var `nif_bind`: Term { .atom(750) }
+    @inlinable public static var `nif_cancel`: Term { .atom(751) }
+    @inlinable public static var `nif_close`: Term { .atom(752) }
+    @inlinable public static var `nif_command`: Term { .atom(753) }
+    @inlinable public static var `nif_connect`: Term { .atom(754) }
+    @inlinable public static var `nif_error`: Term { .atom(755) }
+    @inlinable public static var `nif_finalize_close`: Term { .atom(756) }
+    @inlinable public static var `nif_get_adapters_addresses`: Term { .atom(757) }
+    @inlinable public static var `nif_get_if_entry`: Term { .atom(758) }
+    @inlinable public static var `nif_get_interface_info`: Term { .atom(759) }
+    @inlinable public static var `nif_get_ip_address_table`: Term { .atom(760) }
+    @inlinable public static var `nif_getaddrinfo`: Term { .atom(761) }
+    @inlinable public static var `nif_gethostname`: Term { .atom(762) }
+    @inlinable public static var `nif_getifaddrs`: Term { .atom(763) }
+    @inlinable public static var `nif_getnameinfo`: Term { .atom(764) }
+    @inlinable public static var `nif_getopt`: Term { .atom(765) }
+    @inlinable public static var `nif_if_index2name`: Term { .atom(766) }
+    @inlinable public static var `nif_if_name2index`: Term { .atom(767) }
+    @inlinable public static var `nif_if_names`: Term { .atom(768) }
+    @inlinable public static var `nif_info`: Term { .atom(769) }
+    @inlinable public static var `nif_ioctl`: Term { .atom(770) }
+    @inlinable public static var `nif_listen`: Term { .atom(771) }
+    @inlinable public static var `nif_open`: Term { .atom(772) }
+    @inlinable public static var `nif_peername`: Term { .atom(773) }
+    @inlinable public static var `nif_recv`: Term { .atom(774) }
+    @inlinable public static var `nif_recvfrom`: Term { .atom(775) }
+    @inlinable public static var `nif_recvmsg`: Term { .atom(776) }
+    @inlinable public static var `nif_send`: Term { .atom(777) }
+    @inlinable public static var `nif_sendfile`: Term { .atom(778) }
+    @inlinable public static var `nif_sendmsg`: Term { .atom(779) }
+    @inlinable public static var `nif_sendto`: Term { .atom(780) }
+    @inlinable public static var `nif_setopt`: Term { .atom(781) }
+    @inlinable public static var `nif_shutdown`: Term { .atom(782) }
+    @inlinable public static var `nif_sockname`: Term { .atom(783) }
+    @inlinable public static var `nif_supports`: Term { .atom(784) }
+    @inlinable public static var `nif_version`: Term { .atom(785) }
+    @inlinable public static var `nifs`: Term { .atom(786) }
+    @inlinable public static var `nil`: Term { .atom(787) }
+    @inlinable public static var `no`: Term { .atom(788) }
+    @inlinable public static var `no_auto_capture`: Term { .atom(789) }
+    @inlinable public static var `no_aux_work_threads`: Term { .atom(790) }
+    @inlinable public static var `no_float`: Term { .atom(791) }
+    @inlinable public static var `no_integer`: Term { .atom(792) }
+    @inlinable public static var `no_reuse`: Term { .atom(793) }
+    @inlinable public static var `no_start_optimize`: Term { .atom(794) }
+    @inlinable public static var `no_time_warp`: Term { .atom(795) }
+    @inlinable public static var `nocatch`: Term { .atom(796) }
+    @inlinable public static var `noconnect`: Term { .atom(797) }
+    @inlinable public static var `noconnection`: Term { .atom(798) }
+    @inlinable public static var `node`: Term { .atom(799) }
+    @inlinable public static var `node_type`: Term { .atom(800) }
+    @inlinable public static var `nodedown`: Term { .atom(801) }
+    @inlinable public static var `nodedown_reason`: Term { .atom(802) }
+    @inlinable public static var `nodes`: Term { .atom(803) }
+    @inlinable public static var `noeol`: Term { .atom(804) }
+    @inlinable public static var `nomatch`: Term { .atom(805) }
+    @inlinable public static var `none`: Term { .atom(806) }
+    @inlinable public static var `nonode_nohost`: Term { .atom(807) }
+    @inlinable public static var `noproc`: Term { .atom(808) }
+    @inlinable public static var `normal`: Term { .atom(809) }
+    @inlinable public static var `normal_multi_scheduling_blockers`: Term { .atom(810) }
+    @inlinable public static var `nosuspend`: Term { .atom(811) }
+    @inlinable public static var `not`: Term { .atom(812) }
+    @inlinable public static var `notEqual`: Term { .atom(813) }
+    @inlinable public static var `not_a_list`: Term { .atom(814) }
+    @inlinable public static var `not_found`: Term { .atom(815) }
+    @inlinable public static var `not_initialized`: Term { .atom(816) }
+    @inlinable public static var `not_loaded`: Term { .atom(817) }
+    @inlinable public static var `not_loaded_by_this_process`: Term { .atom(818) }
+    @inlinable public static var `not_on_controlling_process`: Term { .atom(819) }
+    @inlinable public static var `not_owner`: Term { .atom(820) }
+    @inlinable public static var `not_pending`: Term { .atom(821) }
+    @inlinable public static var `not_purged`: Term { .atom(822) }
+    @inlinable public static var `notalive`: Term { .atom(823) }
+    @inlinable public static var `notbol`: Term { .atom(824) }
+    @inlinable public static var `notempty`: Term { .atom(825) }
+    @inlinable public static var `notempty_atstart`: Term { .atom(826) }
+    @inlinable public static var `noteol`: Term { .atom(827) }
+    @inlinable public static var `notify`: Term { .atom(828) }
+    @inlinable public static var `notsup`: Term { .atom(829) }
+    @inlinable public static var `nouse`: Term { .atom(830) }
+    @inlinable public static var `nouse_stdio`: Term { .atom(831) }
+    @inlinable public static var `now`: Term { .atom(832) }
+    @inlinable public static var `off`: Term { .atom(833) }
+    @inlinable public static var `off_heap`: Term { .atom(834) }
+    @inlinable public static var `offset`: Term { .atom(835) }
+    @inlinable public static var `ok`: Term { .atom(836) }
+    @inlinable public static var `old_heap_block_size`: Term { .atom(837) }
+    @inlinable public static var `old_heap_size`: Term { .atom(838) }
+    @inlinable public static var `on`: Term { .atom(839) }
+    @inlinable public static var `on_heap`: Term { .atom(840) }
+    @inlinable public static var `on_load`: Term { .atom(841) }
+    @inlinable public static var `open_error`: Term { .atom(842) }
+    @inlinable public static var `open_nif`: Term { .atom(843) }
+    @inlinable public static var `open_port`: Term { .atom(844) }
+    @inlinable public static var `opt`: Term { .atom(845) }
+    @inlinable public static var `or`: Term { .atom(846) }
+    @inlinable public static var `ordered_set`: Term { .atom(847) }
+    @inlinable public static var `orelse`: Term { .atom(848) }
+    @inlinable public static var `os`: Term { .atom(849) }
+    @inlinable public static var `os_monotonic_time_source`: Term { .atom(850) }
+    @inlinable public static var `os_pid`: Term { .atom(851) }
+    @inlinable public static var `os_system_time_source`: Term { .atom(852) }
+    @inlinable public static var `other`: Term { .atom(853) }
+    @inlinable public static var `otp_release`: Term { .atom(854) }
+    @inlinable public static var `out`: Term { .atom(855) }
+    @inlinable public static var `out_exited`: Term { .atom(856) }
+    @inlinable public static var `out_exiting`: Term { .atom(857) }
+    @inlinable public static var `output`: Term { .atom(858) }
+    @inlinable public static var `outstanding_system_requests_limit`: Term { .atom(859) }
+    @inlinable public static var `overlapped_io`: Term { .atom(860) }
+    @inlinable public static var `owner`: Term { .atom(861) }
+    @inlinable public static var `packet`: Term { .atom(862) }
+    @inlinable public static var `packet_size`: Term { .atom(863) }
+    @inlinable public static var `parallel`: Term { .atom(864) }
+    @inlinable public static var `parallelism`: Term { .atom(865) }
+    @inlinable public static var `parent`: Term { .atom(866) }
+    @inlinable public static var `part`: Term { .atom(867) }
+    @inlinable public static var `pause`: Term { .atom(868) }
+    @inlinable public static var `pbkdf2_hmac_nif`: Term { .atom(869) }
+    @inlinable public static var `peek_head`: Term { .atom(870) }
+    @inlinable public static var `pending_purge_lambda`: Term { .atom(871) }
+    @inlinable public static var `perf_counter`: Term { .atom(872) }
+    @inlinable public static var `perf_counter_unit`: Term { .atom(873) }
+    @inlinable public static var `permanent`: Term { .atom(874) }
+    @inlinable public static var `persistent_term`: Term { .atom(875) }
+    @inlinable public static var `phash`: Term { .atom(876) }
+    @inlinable public static var `phash2`: Term { .atom(877) }
+    @inlinable public static var `pid`: Term { .atom(878) }
+    @inlinable public static var `pid_to_list`: Term { .atom(879) }
+    @inlinable public static var `pkey_crypt_nif`: Term { .atom(880) }
+    @inlinable public static var `pkey_sign_nif`: Term { .atom(881) }
+    @inlinable public static var `pkey_verify_nif`: Term { .atom(882) }
+    @inlinable public static var `plus`: Term { .atom(883) }
+    @inlinable public static var `plusPlus`: Term { .atom(884) }
+    @inlinable public static var `port`: Term { .atom(885) }
+    @inlinable public static var `port_call`: Term { .atom(886) }
+    @inlinable public static var `port_close`: Term { .atom(887) }
+    @inlinable public static var `port_command`: Term { .atom(888) }
+    @inlinable public static var `port_connect`: Term { .atom(889) }
+    @inlinable public static var `port_control`: Term { .atom(890) }
+    @inlinable public static var `port_count`: Term { .atom(891) }
+    @inlinable public static var `port_get_data`: Term { .atom(892) }
+    @inlinable public static var `port_info`: Term { .atom(893) }
+    @inlinable public static var `port_level`: Term { .atom(894) }
+    @inlinable public static var `port_limit`: Term { .atom(895) }
+    @inlinable public static var `port_parallelism`: Term { .atom(896) }
+    @inlinable public static var `port_set_data`: Term { .atom(897) }
+    @inlinable public static var `port_to_list`: Term { .atom(898) }
+    @inlinable public static var `ports`: Term { .atom(899) }
+    @inlinable public static var `position`: Term { .atom(900) }
+    @inlinable public static var `positive`: Term { .atom(901) }
+    @inlinable public static var `posixtime_to_universaltime`: Term { .atom(902) }
+    @inlinable public static var `pow`: Term { .atom(903) }
+    @inlinable public static var `pre_loaded`: Term { .atom(904) }
+    @inlinable public static var `pread_nif`: Term { .atom(905) }
+    @inlinable public static var `prepare`: Term { .atom(906) }
+    @inlinable public static var `prepare_loading`: Term { .atom(907) }
+    @inlinable public static var `prepare_on_load`: Term { .atom(908) }
+    @inlinable public static var `prev`: Term { .atom(909) }
+    @inlinable public static var `previous`: Term { .atom(910) }
+    @inlinable public static var `prim_buffer`: Term { .atom(911) }
+    @inlinable public static var `prim_file`: Term { .atom(912) }
+    @inlinable public static var `prim_net`: Term { .atom(913) }
+    @inlinable public static var `prim_socket`: Term { .atom(914) }
+    @inlinable public static var `print`: Term { .atom(915) }
+    @inlinable public static var `printable_range`: Term { .atom(916) }
+    @inlinable public static var `priority`: Term { .atom(917) }
+    @inlinable public static var `private`: Term { .atom(918) }
+    @inlinable public static var `private_append`: Term { .atom(919) }
+    @inlinable public static var `privkey_to_pubkey_nif`: Term { .atom(920) }
+    @inlinable public static var `process`: Term { .atom(921) }
+    @inlinable public static var `process_count`: Term { .atom(922) }
+    @inlinable public static var `process_display`: Term { .atom(923) }
+    @inlinable public static var `process_dump`: Term { .atom(924) }
+    @inlinable public static var `process_flag`: Term { .atom(925) }
+    @inlinable public static var `process_info`: Term { .atom(926) }
+    @inlinable public static var `process_limit`: Term { .atom(927) }
+    @inlinable public static var `processes`: Term { .atom(928) }
+    @inlinable public static var `processes_used`: Term { .atom(929) }
+    @inlinable public static var `procs`: Term { .atom(930) }
+    @inlinable public static var `profile`: Term { .atom(931) }
+    @inlinable public static var `protected`: Term { .atom(932) }
+    @inlinable public static var `protection`: Term { .atom(933) }
+    @inlinable public static var `pubkey_algorithms`: Term { .atom(934) }
+    @inlinable public static var `public`: Term { .atom(935) }
+    @inlinable public static var `purge_module`: Term { .atom(936) }
+    @inlinable public static var `put`: Term { .atom(937) }
+    @inlinable public static var `putenv`: Term { .atom(938) }
+    @inlinable public static var `pwrite_nif`: Term { .atom(939) }
+    @inlinable public static var `queue_size`: Term { .atom(940) }
+    @inlinable public static var `raise`: Term { .atom(941) }
+    @inlinable public static var `rand_seed_nif`: Term { .atom(942) }
+    @inlinable public static var `rand_uniform_nif`: Term { .atom(943) }
+    @inlinable public static var `random`: Term { .atom(944) }
+    @inlinable public static var `raw`: Term { .atom(945) }
+    @inlinable public static var `re`: Term { .atom(946) }
+    @inlinable public static var `re_pattern`: Term { .atom(947) }
+    @inlinable public static var `read`: Term { .atom(948) }
+    @inlinable public static var `read_concurrency`: Term { .atom(949) }
+    @inlinable public static var `read_file_nif`: Term { .atom(950) }
+    @inlinable public static var `read_handle_info_nif`: Term { .atom(951) }
+    @inlinable public static var `read_info_nif`: Term { .atom(952) }
+    @inlinable public static var `read_link_nif`: Term { .atom(953) }
+    @inlinable public static var `read_nif`: Term { .atom(954) }
+    @inlinable public static var `read_timer`: Term { .atom(955) }
+    @inlinable public static var `read_write`: Term { .atom(956) }
+    @inlinable public static var `ready_error`: Term { .atom(957) }
+    @inlinable public static var `ready_input`: Term { .atom(958) }
+    @inlinable public static var `receive`: Term { .atom(959) }
+    @inlinable public static var `recent_size`: Term { .atom(960) }
+    @inlinable public static var `reductions`: Term { .atom(961) }
+    @inlinable public static var `ref_to_list`: Term { .atom(962) }
+    @inlinable public static var `refc`: Term { .atom(963) }
+    @inlinable public static var `refc_binary`: Term { .atom(964) }
+    @inlinable public static var `reference`: Term { .atom(965) }
+    @inlinable public static var `referenced_byte_size`: Term { .atom(966) }
+    @inlinable public static var `register`: Term { .atom(967) }
+    @inlinable public static var `registered`: Term { .atom(968) }
+    @inlinable public static var `registered_name`: Term { .atom(969) }
+    @inlinable public static var `regular`: Term { .atom(970) }
+    @inlinable public static var `release_area_switch`: Term { .atom(971) }
+    @inlinable public static var `rem`: Term { .atom(972) }
+    @inlinable public static var `remove`: Term { .atom(973) }
+    @inlinable public static var `rename`: Term { .atom(974) }
+    @inlinable public static var `rename_nif`: Term { .atom(975) }
+    @inlinable public static var `reply`: Term { .atom(976) }
+    @inlinable public static var `reply_demonitor`: Term { .atom(977) }
+    @inlinable public static var `reply_tag`: Term { .atom(978) }
+    @inlinable public static var `report_errors`: Term { .atom(979) }
+    @inlinable public static var `request_system_task`: Term { .atom(980) }
+    @inlinable public static var `resolution`: Term { .atom(981) }
+    @inlinable public static var `restart`: Term { .atom(982) }
+    @inlinable public static var `resume_process`: Term { .atom(983) }
+    @inlinable public static var `return`: Term { .atom(984) }
+    @inlinable public static var `return_from`: Term { .atom(985) }
+    @inlinable public static var `return_to`: Term { .atom(986) }
+    @inlinable public static var `return_trace`: Term { .atom(987) }
+    @inlinable public static var `reverse`: Term { .atom(988) }
+    @inlinable public static var `round`: Term { .atom(989) }
+    @inlinable public static var `rsa_generate_key_nif`: Term { .atom(990) }
+    @inlinable public static var `rsa_opts_algorithms`: Term { .atom(991) }
+    @inlinable public static var `run`: Term { .atom(992) }
+    @inlinable public static var `run_queue`: Term { .atom(993) }
+    @inlinable public static var `run_queue_lengths`: Term { .atom(994) }
+    @inlinable public static var `run_queue_lengths_all`: Term { .atom(995) }
+    @inlinable public static var `runnable`: Term { .atom(996) }
+    @inlinable public static var `runnable_ports`: Term { .atom(997) }
+    @inlinable public static var `runnable_procs`: Term { .atom(998) }
+    @inlinable public static var `running`: Term { .atom(999) }
+    @inlinable public static var `running_ports`: Term { .atom(1000) }
+    @inlinable public static var `running_procs`: Term { .atom(1001) }
+    @inlinable public static var `runtime`: Term { .atom(1002) }
+    @inlinable public static var `safe`: Term { .atom(1003) }
+    @inlinable public static var `safe_fixed`: Term { .atom(1004) }
+    @inlinable public static var `safe_fixed_monotonic_time`: Term { .atom(1005) }
+    @inlinable public static var `safe_fixtable`: Term { .atom(1006) }
+    @inlinable public static var `same`: Term { .atom(1007) }
+    @inlinable public static var `save_calls`: Term { .atom(1008) }
+    @inlinable public static var `scheduler`: Term { .atom(1009) }
+    @inlinable public static var `scheduler_bind_type`: Term { .atom(1010) }
+    @inlinable public static var `scheduler_bindings`: Term { .atom(1011) }
+    @inlinable public static var `scheduler_wall_time`: Term { .atom(1012) }
+    @inlinable public static var `scheduler_wall_time_all`: Term { .atom(1013) }
+    @inlinable public static var `schedulers`: Term { .atom(1014) }
+    @inlinable public static var `schedulers_online`: Term { .atom(1015) }
+    @inlinable public static var `scheme`: Term { .atom(1016) }
+    @inlinable public static var `scientific`: Term { .atom(1017) }
+    @inlinable public static var `scope`: Term { .atom(1018) }
+    @inlinable public static var `second`: Term { .atom(1019) }
+    @inlinable public static var `seconds`: Term { .atom(1020) }
+    @inlinable public static var `seek_nif`: Term { .atom(1021) }
+    @inlinable public static var `select`: Term { .atom(1022) }
+    @inlinable public static var `select_count`: Term { .atom(1023) }
+    @inlinable public static var `select_replace`: Term { .atom(1024) }
+    @inlinable public static var `select_reverse`: Term { .atom(1025) }
+    @inlinable public static var `self_`: Term { .atom(1026) }
+    @inlinable public static var `send`: Term { .atom(1027) }
+    @inlinable public static var `send_after`: Term { .atom(1028) }
+    @inlinable public static var `send_copy_request`: Term { .atom(1029) }
+    @inlinable public static var `send_to_non_existing_process`: Term { .atom(1030) }
+    @inlinable public static var `sensitive`: Term { .atom(1031) }
+    @inlinable public static var `seq_trace`: Term { .atom(1032) }
+    @inlinable public static var `seq_trace_info`: Term { .atom(1033) }
+    @inlinable public static var `seq_trace_print`: Term { .atom(1034) }
+    @inlinable public static var `sequential`: Term { .atom(1035) }
+    @inlinable public static var `sequential_trace_token`: Term { .atom(1036) }
+    @inlinable public static var `sequential_tracer`: Term { .atom(1037) }
+    @inlinable public static var `serial`: Term { .atom(1038) }
+    @inlinable public static var `set`: Term { .atom(1039) }
+    @inlinable public static var `setBufSize_nif`: Term { .atom(1040) }
+    @inlinable public static var `setStash_nif`: Term { .atom(1041) }
+    @inlinable public static var `set_controller_nif`: Term { .atom(1042) }
+    @inlinable public static var `set_cwd_nif`: Term { .atom(1043) }
+    @inlinable public static var `set_internal_state`: Term { .atom(1044) }
+    @inlinable public static var `set_on_first_link`: Term { .atom(1045) }
+    @inlinable public static var `set_on_first_spawn`: Term { .atom(1046) }
+    @inlinable public static var `set_on_link`: Term { .atom(1047) }
+    @inlinable public static var `set_on_spawn`: Term { .atom(1048) }
+    @inlinable public static var `set_owner_nif`: Term { .atom(1049) }
+    @inlinable public static var `set_permissions_nif`: Term { .atom(1050) }
+    @inlinable public static var `set_seq_token`: Term { .atom(1051) }
+    @inlinable public static var `set_signal`: Term { .atom(1052) }
+    @inlinable public static var `set_tcw`: Term { .atom(1053) }
+    @inlinable public static var `set_time_nif`: Term { .atom(1054) }
+    @inlinable public static var `setelement`: Term { .atom(1055) }
+    @inlinable public static var `setnode`: Term { .atom(1056) }
+    @inlinable public static var `setopts`: Term { .atom(1057) }
+    @inlinable public static var `short`: Term { .atom(1058) }
+    @inlinable public static var `sighup`: Term { .atom(1059) }
+    @inlinable public static var `sigint`: Term { .atom(1060) }
+    @inlinable public static var `signed`: Term { .atom(1061) }
+    @inlinable public static var `sigquit`: Term { .atom(1062) }
+    @inlinable public static var `sigterm`: Term { .atom(1063) }
+    @inlinable public static var `sigusr1`: Term { .atom(1064) }
+    @inlinable public static var `silent`: Term { .atom(1065) }
+    @inlinable public static var `sin`: Term { .atom(1066) }
+    @inlinable public static var `sinh`: Term { .atom(1067) }
+    @inlinable public static var `size`: Term { .atom(1068) }
+    @inlinable public static var `size_shared`: Term { .atom(1069) }
+    @inlinable public static var `skip`: Term { .atom(1070) }
+    @inlinable public static var `skip_type_check`: Term { .atom(1071) }
+    @inlinable public static var `slash`: Term { .atom(1072) }
+    @inlinable public static var `slot`: Term { .atom(1073) }
+    @inlinable public static var `smp`: Term { .atom(1074) }
+    @inlinable public static var `smp_support`: Term { .atom(1075) }
+    @inlinable public static var `spawn`: Term { .atom(1076) }
+    @inlinable public static var `spawn_driver`: Term { .atom(1077) }
+    @inlinable public static var `spawn_executable`: Term { .atom(1078) }
+    @inlinable public static var `spawn_init`: Term { .atom(1079) }
+    @inlinable public static var `spawn_link`: Term { .atom(1080) }
+    @inlinable public static var `spawn_opt`: Term { .atom(1081) }
+    @inlinable public static var `spawn_reply`: Term { .atom(1082) }
+    @inlinable public static var `spawn_request`: Term { .atom(1083) }
+    @inlinable public static var `spawn_request_abandon`: Term { .atom(1084) }
+    @inlinable public static var `spawn_system_process`: Term { .atom(1085) }
+    @inlinable public static var `spawned`: Term { .atom(1086) }
+    @inlinable public static var `split`: Term { .atom(1087) }
+    @inlinable public static var `split_binary`: Term { .atom(1088) }
+    @inlinable public static var `sqrt`: Term { .atom(1089) }
+    @inlinable public static var `srp_host_secret_nif`: Term { .atom(1090) }
+    @inlinable public static var `srp_user_secret_nif`: Term { .atom(1091) }
+    @inlinable public static var `srp_value_B_nif`: Term { .atom(1092) }
+    @inlinable public static var `ssl_tls`: Term { .atom(1093) }
+    @inlinable public static var `stack_size`: Term { .atom(1094) }
+    @inlinable public static var `start_time`: Term { .atom(1095) }
+    @inlinable public static var `start_timer`: Term { .atom(1096) }
+    @inlinable public static var `statistics`: Term { .atom(1097) }
+    @inlinable public static var `stats`: Term { .atom(1098) }
+    @inlinable public static var `status`: Term { .atom(1099) }
+    @inlinable public static var `stderr_to_stdout`: Term { .atom(1100) }
+    @inlinable public static var `stream`: Term { .atom(1101) }
+    @inlinable public static var `stream_end`: Term { .atom(1102) }
+    @inlinable public static var `stream_error`: Term { .atom(1103) }
+    @inlinable public static var `strict_monotonic_timestamp`: Term { .atom(1104) }
+    @inlinable public static var `string`: Term { .atom(1105) }
+    @inlinable public static var `strong_rand_bytes_nif`: Term { .atom(1106) }
+    @inlinable public static var `strong_rand_range_nif`: Term { .atom(1107) }
+    @inlinable public static var `sub_binary`: Term { .atom(1108) }
+    @inlinable public static var `subtract`: Term { .atom(1109) }
+    @inlinable public static var `success_only`: Term { .atom(1110) }
+    @inlinable public static var `sunrm`: Term { .atom(1111) }
+    @inlinable public static var `suspend_process`: Term { .atom(1112) }
+    @inlinable public static var `suspended`: Term { .atom(1113) }
+    @inlinable public static var `suspending`: Term { .atom(1114) }
+    @inlinable public static var `symlink`: Term { .atom(1115) }
+    @inlinable public static var `sync`: Term { .atom(1116) }
+    @inlinable public static var `sync_nif`: Term { .atom(1117) }
+    @inlinable public static var `system`: Term { .atom(1118) }
+    @inlinable public static var `system_architecture`: Term { .atom(1119) }
+    @inlinable public static var `system_check`: Term { .atom(1120) }
+    @inlinable public static var `system_flag`: Term { .atom(1121) }
+    @inlinable public static var `system_info`: Term { .atom(1122) }
+    @inlinable public static var `system_limit`: Term { .atom(1123) }
+    @inlinable public static var `system_logger`: Term { .atom(1124) }
+    @inlinable public static var `system_monitor`: Term { .atom(1125) }
+    @inlinable public static var `system_profile`: Term { .atom(1126) }
+    @inlinable public static var `system_time`: Term { .atom(1127) }
+    @inlinable public static var `system_version`: Term { .atom(1128) }
+    @inlinable public static var `table`: Term { .atom(1129) }
+    @inlinable public static var `table_type`: Term { .atom(1130) }
+    @inlinable public static var `tag`: Term { .atom(1131) }
+    @inlinable public static var `taints`: Term { .atom(1132) }
+    @inlinable public static var `take`: Term { .atom(1133) }
+    @inlinable public static var `tan`: Term { .atom(1134) }
+    @inlinable public static var `tanh`: Term { .atom(1135) }
+    @inlinable public static var `term_to_binary`: Term { .atom(1136) }
+    @inlinable public static var `term_to_iovec`: Term { .atom(1137) }
+    @inlinable public static var `term_type`: Term { .atom(1138) }
+    @inlinable public static var `this`: Term { .atom(1139) }
+    @inlinable public static var `thread`: Term { .atom(1140) }
+    @inlinable public static var `thread_pool_size`: Term { .atom(1141) }
+    @inlinable public static var `threads`: Term { .atom(1142) }
+    @inlinable public static var `throw`: Term { .atom(1143) }
+    @inlinable public static var `time`: Term { .atom(1144) }
+    @inlinable public static var `time_correction`: Term { .atom(1145) }
+    @inlinable public static var `time_offset`: Term { .atom(1146) }
+    @inlinable public static var `time_unit`: Term { .atom(1147) }
+    @inlinable public static var `time_warp_mode`: Term { .atom(1148) }
+    @inlinable public static var `timeout`: Term { .atom(1149) }
+    @inlinable public static var `timeout_value`: Term { .atom(1150) }
+    @inlinable public static var `times`: Term { .atom(1151) }
+    @inlinable public static var `timestamp`: Term { .atom(1152) }
+    @inlinable public static var `tl`: Term { .atom(1153) }
+    @inlinable public static var `tolerant_timeofday`: Term { .atom(1154) }
+    @inlinable public static var `total`: Term { .atom(1155) }
+    @inlinable public static var `total_active_tasks`: Term { .atom(1156) }
+    @inlinable public static var `total_active_tasks_all`: Term { .atom(1157) }
+    @inlinable public static var `total_heap_size`: Term { .atom(1158) }
+    @inlinable public static var `total_run_queue_lengths`: Term { .atom(1159) }
+    @inlinable public static var `total_run_queue_lengths_all`: Term { .atom(1160) }
+    @inlinable public static var `tpkt`: Term { .atom(1161) }
+    @inlinable public static var `trace`: Term { .atom(1162) }
+    @inlinable public static var `trace_control_word`: Term { .atom(1163) }
+    @inlinable public static var `trace_delivered`: Term { .atom(1164) }
+    @inlinable public static var `trace_info`: Term { .atom(1165) }
+    @inlinable public static var `trace_pattern`: Term { .atom(1166) }
+    @inlinable public static var `trace_status`: Term { .atom(1167) }
+    @inlinable public static var `trace_ts`: Term { .atom(1168) }
+    @inlinable public static var `traced`: Term { .atom(1169) }
+    @inlinable public static var `tracer`: Term { .atom(1170) }
+    @inlinable public static var `trap_exit`: Term { .atom(1171) }
+    @inlinable public static var `trim`: Term { .atom(1172) }
+    @inlinable public static var `trim_all`: Term { .atom(1173) }
+    @inlinable public static var `true`: Term { .atom(1174) }
+    @inlinable public static var `trunc`: Term { .atom(1175) }
+    @inlinable public static var `truncate_nif`: Term { .atom(1176) }
+    @inlinable public static var `try_clause`: Term { .atom(1177) }
+    @inlinable public static var `try_load`: Term { .atom(1178) }
+    @inlinable public static var `try_lock`: Term { .atom(1179) }
+    @inlinable public static var `try_unload`: Term { .atom(1180) }
+    @inlinable public static var `tuple`: Term { .atom(1181) }
+    @inlinable public static var `tuple_size`: Term { .atom(1182) }
+    @inlinable public static var `tuple_to_list`: Term { .atom(1183) }
+    @inlinable public static var `type`: Term { .atom(1184) }
+    @inlinable public static var `ucompile`: Term { .atom(1185) }
+    @inlinable public static var `ucp`: Term { .atom(1186) }
+    @inlinable public static var `udp`: Term { .atom(1187) }
+    @inlinable public static var `udp_error`: Term { .atom(1188) }
+    @inlinable public static var `udp_passive`: Term { .atom(1189) }
+    @inlinable public static var `unalias`: Term { .atom(1190) }
+    @inlinable public static var `unblock`: Term { .atom(1191) }
+    @inlinable public static var `unblock_normal`: Term { .atom(1192) }
+    @inlinable public static var `unbound`: Term { .atom(1193) }
+    @inlinable public static var `undef`: Term { .atom(1194) }
+    @inlinable public static var `undefined`: Term { .atom(1195) }
+    @inlinable public static var `undefined_function`: Term { .atom(1196) }
+    @inlinable public static var `undefined_lambda`: Term { .atom(1197) }
+    @inlinable public static var `underscore`: Term { .atom(1198) }
+    @inlinable public static var `ungreedy`: Term { .atom(1199) }
+    @inlinable public static var `unicode`: Term { .atom(1200) }
+    @inlinable public static var `uninitialized`: Term { .atom(1201) }
+    @inlinable public static var `uniq`: Term { .atom(1202) }
+    @inlinable public static var `unique_integer`: Term { .atom(1203) }
+    @inlinable public static var `unit`: Term { .atom(1204) }
+    @inlinable public static var `universaltime`: Term { .atom(1205) }
+    @inlinable public static var `universaltime_to_localtime`: Term { .atom(1206) }
+    @inlinable public static var `universaltime_to_posixtime`: Term { .atom(1207) }
+    @inlinable public static var `unix`: Term { .atom(1208) }
+    @inlinable public static var `unknown_error`: Term { .atom(1209) }
+    @inlinable public static var `unless_suspending`: Term { .atom(1210) }
+    @inlinable public static var `unlink`: Term { .atom(1211) }
+    @inlinable public static var `unlock`: Term { .atom(1212) }
+    @inlinable public static var `unlocked`: Term { .atom(1213) }
+    @inlinable public static var `unregister`: Term { .atom(1214) }
+    @inlinable public static var `unsetenv`: Term { .atom(1215) }
+    @inlinable public static var `unsigned`: Term { .atom(1216) }
+    @inlinable public static var `update`: Term { .atom(1217) }
+    @inlinable public static var `update_counter`: Term { .atom(1218) }
+    @inlinable public static var `update_element`: Term { .atom(1219) }
+    @inlinable public static var `urun`: Term { .atom(1220) }
+    @inlinable public static var `use_stdio`: Term { .atom(1221) }
+    @inlinable public static var `used`: Term { .atom(1222) }
+    @inlinable public static var `user_trace_i4s4`: Term { .atom(1223) }
+    @inlinable public static var `user_trace_n`: Term { .atom(1224) }
+    @inlinable public static var `user_trace_s1`: Term { .atom(1225) }
+    @inlinable public static var `utc`: Term { .atom(1226) }
+    @inlinable public static var `utf16`: Term { .atom(1227) }
+    @inlinable public static var `utf32`: Term { .atom(1228) }
+    @inlinable public static var `utf8`: Term { .atom(1229) }
+    @inlinable public static var `value`: Term { .atom(1230) }
+    @inlinable public static var `values`: Term { .atom(1231) }
+    @inlinable public static var `version`: Term { .atom(1232) }
+    @inlinable public static var `version_error`: Term { .atom(1233) }
+    @inlinable public static var `visible`: Term { .atom(1234) }
+    @inlinable public static var `waiting`: Term { .atom(1235) }
+    @inlinable public static var `wall_clock`: Term { .atom(1236) }
+    @inlinable public static var `warning`: Term { .atom(1237) }
+    @inlinable public static var `warning_map`: Term { .atom(1238) }
+    @inlinable public static var `warning_msg`: Term { .atom(1239) }
+    @inlinable public static var `whereis`: Term { .atom(1240) }
+    @inlinable public static var `will_need`: Term { .atom(1241) }
+    @inlinable public static var `words`: Term { .atom(1242) }
+    @inlinable public static var `wordsize`: Term { .atom(1243) }
+    @inlinable public static var `write`: Term { .atom(1244) }
+    @inlinable public static var `write_concurrency`: Term { .atom(1245) }
+    @inlinable public static var `write_nif`: Term { .atom(1246) }
+    @inlinable public static var `x86_64`: Term { .atom(1247) }
+    @inlinable public static var `xor`: Term { .atom(1248) }
+    @inlinable public static var `yes`: Term { .atom(1249) }
+    @inlinable public static var `yield`: Term { .atom(1250) }
+    @inlinable public static var `zlib`: Term { .atom(1251) }
 }
