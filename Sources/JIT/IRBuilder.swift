@@ -135,6 +135,15 @@ final class IRBuilder {
     func equal(_ a: Value, _ b: UInt64) -> Value { compare(LLVMIntEQ, a, word(b)) }
     func select(_ condition: Value, _ a: Value, _ b: Value) -> Value { LLVMBuildSelect(builder, condition, a, b, "") }
 
+    /// One of the values, by the block control came from.
+    func phi(_ incoming: [(value: Value, block: BasicBlock)]) -> Value {
+        let phi: Value = LLVMBuildPhi(builder, LLVMTypeOf(incoming[0].value), "")
+        var values: [LLVMValueRef?] = incoming.map(\.value)
+        var blocks: [LLVMBasicBlockRef?] = incoming.map(\.block)
+        LLVMAddIncoming(phi, &values, &blocks, UInt32(values.count))
+        return phi
+    }
+
     /// Result and overflow bit of a checked operation: "sadd", "ssub" or "smul".
     func checked(_ operation: String, _ a: Value, _ b: Value) -> (value: Value, overflow: Value) {
         let name = "llvm.\(operation).with.overflow.i64"

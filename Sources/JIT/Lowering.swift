@@ -16,6 +16,9 @@ enum Field {
     static let top = MemoryLayout<Process>.offset(of: \Process.heap)! + MemoryLayout<Heap>.offset(of: \Heap.top)!
     static let stackTop = MemoryLayout<Process>.offset(of: \Process.stackTop)!
     static let reductions = MemoryLayout<Process>.offset(of: \Process.sliceReductions)!
+    static let offHeapWords =
+        MemoryLayout<Process>.offset(of: \Process.heap)! + MemoryLayout<Heap>.offset(of: \Heap.offHeap)!
+        + MemoryLayout<OffHeapList>.offset(of: \OffHeapList.words)!
     static let id = MemoryLayout<Process>.offset(of: \Process.id)!
     static let functionEntry = MemoryLayout<Function>.offset(of: \Function.entry)!
     static let exportEntry = MemoryLayout<Export>.offset(of: \Export.entry)!
@@ -238,7 +241,7 @@ final class Lowering {
         tail(ir.load(ir.pointer, pc, .code), pc: pc)
     }
 
-    private var processAddress: Value { ir.load(ir.pointer, ir.offset(context, Field.process), .process) }
+    var processAddress: Value { ir.load(ir.pointer, ir.offset(context, Field.process), .process) }
 
     func restore() {
         let process = processAddress

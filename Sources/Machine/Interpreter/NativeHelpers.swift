@@ -25,6 +25,17 @@ public enum NativeHelpers {
         mapGet(Term(raw: map), Term(raw: key))?.raw ?? 0
     }
 
+    /// `bits` bits (at most 64) from bit `position` on, most significant first.
+    static let readBits: @convention(c) (UInt64, Int, Int) -> UInt64 = { base, position, bits in
+        Terms.readBits(Bytes(bitPattern: UInt(base)).unsafelyUnwrapped, position, bits)
+    }
+
+    /// A match context takes `bits` bits that equal the string's; 0 if they do not.
+    static let matchString: @convention(c) (UInt64, UInt64, Int) -> UInt64 = { context, string, bits in
+        let bytes = UnsafePointer<UInt8>(bitPattern: UInt(string)) ?? UnsafePointer(bitPattern: 8).unsafelyUnwrapped
+        return MatchContext(Term(raw: context)).matchString(bytes, bits: bits) ? 1 : 0
+    }
+
     /// vm_native_collect of Native.c: collects for `words` free words with x[0..<live] as roots; answers null, or where
     /// to continue because the process ends.
     public static var collectAddress: UInt64 { vm_native_collect_address() }
@@ -37,6 +48,8 @@ public enum NativeHelpers {
     public static var identicalAddress: UInt64 { address(unsafeBitCast(identical, to: UInt.self)) }
     public static var equalAddress: UInt64 { address(unsafeBitCast(equal, to: UInt.self)) }
     public static var mapLookupAddress: UInt64 { address(unsafeBitCast(mapLookup, to: UInt.self)) }
+    public static var readBitsAddress: UInt64 { address(unsafeBitCast(readBits, to: UInt.self)) }
+    public static var matchStringAddress: UInt64 { address(unsafeBitCast(matchString, to: UInt.self)) }
     private static func address(_ function: UInt) -> UInt64 { UInt64(function) }
 
     /// The word at this address leaves Erlang code.
