@@ -10,12 +10,11 @@ extension Lowering {
     /// Lowers the current instruction if it is an operator or a guard BIF with a fast half.
     func lowerArithmetic() -> Bool {
         switch current.op {
-        case .add_xi: sum(value(0), value(2), to: 1)
-        case .add_xx: sum(value(0), value(1), to: 2)
-        case .add: sum(value(0), value(1), to: 2)
-        case .sub_xi: difference(value(0), value(2), to: 1)
-        case .sub_xx: difference(value(0), value(1), to: 2)
-        case .sub: difference(value(0), value(1), to: 2)
+        case .add_xi: sum(0, 2, to: 1)
+        case .add_xx, .add: sum(0, 1, to: 2)
+        case .sub_xi: difference(0, 2, to: 1)
+        case .sub_xx, .sub: difference(0, 1, to: 2)
+        case .guard_bif1 where isBif("abs"): absolute()
         case .mul: product()
         case .div, .rem: quotient()
         case .band: bitwise { self.ir.and($0, $1) }
@@ -26,7 +25,7 @@ extension Lowering {
         case .element: element()
         case .hd, .tl:
             let list = value(1)
-            fast(ir.equal(ir.and(list, 3), 1), to: 2) { self.word(self.cell(list), self.current.op == .hd ? 0 : 1) }
+            fast(ir.equal(ir.and(list, 3), 1), to: 2, isSmall: false) { self.word(self.cell(list), self.current.op == .hd ? 0 : 1) }
         case .tuple_size:
             boxedFast(HeaderKind.tuple) { self.small(self.ir.shiftRightLogical(self.word($0, 0), self.ir.int(6))) }
         case .map_size: boxedFast(HeaderKind.map) { self.small(self.word($0, 1)) }
@@ -40,70 +39,101 @@ extension Lowering {
     func small(_ value: Value) -> Value { ir.or(ir.shiftLeft(value, ir.int(4)), ir.int(15)) }
     func smallValue(_ term: Value) -> Value { ir.shiftRight(term, ir.int(4)) }
 
-    /// `result` if the condition holds, the slow half otherwise.
-    private func fast(_ condition: Value, to target: Int, _ result: () -> Value) {
+    private func isBif(_ name: String) -> Bool {
+        let export = UnsafePointer<Export>(bitPattern: UInt(raw(0)))!.pointee
+        return export.module == Atoms.erlang && export.name.atomText == name
+    }
+
+    /// `result` if the condition (nil: always) holds, the slow half otherwise.
+    private func fast(_ condition: Value?, to target: Int, isSmall: Bool = true, _ result: () -> Value) {
+        guard let condition else {
+            set(target, result())
+            if isSmall { learnSmall(current.operands[target]) }
+            return
+        }
         let slow = newBlock("slow")
         let ok = newBlock("fast")
         let done = newBlock("done")
         ir.branchRarely(LLVMBuildNot(ir.builder, condition, ""), slow, ok)
         ir.position(ok)
-        set(target, result())
-        ir.branch(done)
-        slowPath(slow, joining: done)
+        store(result(), to: target, slow, done, isSmall: isSmall)
     }
 
     /// The same with a second condition that is only known once the first holds.
-    private func fast(_ condition: Value, to target: Int, checked: () -> (value: Value, failed: Value)) {
+    private func fast(_ condition: Value?, to target: Int, checked: () -> (value: Value, failed: Value)) {
         let slow = newBlock("slow")
-        let ok = newBlock("small")
-        let fits = newBlock("fits")
         let done = newBlock("done")
-        ir.branchRarely(LLVMBuildNot(ir.builder, condition, ""), slow, ok)
-        ir.position(ok)
+        if let condition {
+            let ok = newBlock("small")
+            ir.branchRarely(LLVMBuildNot(ir.builder, condition, ""), slow, ok)
+            ir.position(ok)
+        }
         let (value, failed) = checked()
+        let fits = newBlock("fits")
         ir.branchRarely(failed, slow, fits)
         ir.position(fits)
+        store(value, to: target, slow, done, isSmall: true)
+    }
+
+    /// The fast half's result; the slow half follows, and joins unless it leaves.
+    func store(_ value: Value, to target: Int, _ slow: BasicBlock, _ done: BasicBlock, isSmall: Bool) {
+        let fast = ir.currentBlock
+        ir.position(slow)
+        let leaves = slowHalf(joining: done)
+        ir.position(fast)
+        if leaves { for index in bets { learnSmall(current.operands[index]) } }
         set(target, value)
+        if leaves, isSmall { learnSmall(current.operands[target]) }
         ir.branch(done)
-        slowPath(slow, joining: done)
+        ir.position(done)
     }
 
     private func isSmall(_ term: Value) -> Value { ir.equal(ir.and(term, 15), 15) }
 
-    private func bothSmall(_ a: Value, _ b: Value) -> Value {
-        if LLVMIsConstant(a) != 0 { return ir.and(isSmall(a), isSmall(b)) }
-        if LLVMIsConstant(b) != 0 { return ir.and(isSmall(b), isSmall(a)) }
-        return ir.equal(ir.and(ir.and(a, b), 15), 15)
+    /// Both operands are small integers; nil if that is known.
+    private func bothSmall(_ first: Int, _ second: Int) -> Value? {
+        let unknown = [first, second].filter { !isKnownSmall(current.operands[$0]) }
+        bets = unknown
+        guard let one = unknown.first else { return nil }
+        if unknown.count == 1 { return isSmall(value(one)) }
+        return ir.equal(ir.and(ir.and(value(first), value(second)), 15), 15)
     }
 
-    private func sum(_ a: Value, _ b: Value, to target: Int) {
-        fast(bothSmall(a, b), to: target, checked: {
-            let (value, overflow) = self.ir.checked("sadd", self.ir.and(a, ~15), b)
+    private func both(_ condition: Value?, _ other: Value) -> Value { condition.map { ir.and($0, other) } ?? other }
+
+    private func sum(_ first: Int, _ second: Int, to target: Int) {
+        let (a, b, condition) = (value(first), value(second), bothSmall(first, second))
+        fast(condition, to: target, checked: {
+            let isConstant = LLVMIsConstant(b) != 0
+            let (value, overflow) =
+                isConstant
+                ? self.ir.checked("sadd", a, self.ir.and(b, ~15)) : self.ir.checked("sadd", self.ir.and(a, ~15), b)
             return (self.ir.or(value, self.ir.int(15)), overflow)
         })
     }
 
-    private func difference(_ a: Value, _ b: Value, to target: Int) {
-        fast(bothSmall(a, b), to: target, checked: {
+    private func difference(_ first: Int, _ second: Int, to target: Int) {
+        let (a, b, condition) = (value(first), value(second), bothSmall(first, second))
+        fast(condition, to: target, checked: {
             let (value, overflow) = self.ir.checked("ssub", a, self.ir.and(b, ~15))
             return (self.ir.or(value, self.ir.int(15)), overflow)
         })
     }
 
     private func product() {
-        let (a, b) = (value(0), value(1))
-        fast(bothSmall(a, b), to: 2, checked: {
+        let (a, b, condition) = (value(0), value(1), bothSmall(0, 1))
+        fast(condition, to: 2, checked: {
             let (value, overflow) = self.ir.checked("smul", self.ir.and(a, ~15), self.smallValue(b))
             return (self.ir.or(value, self.ir.int(15)), overflow)
         })
     }
 
     private func quotient() {
-        let (a, b) = (value(0), value(1))
+        let (a, b, condition) = (value(0), value(1), bothSmall(0, 1))
         let isDivision = current.op == .div
         // Division by zero raises; smallMin div -1 is no small integer.
         let divisorOK = ir.and(ir.compare(LLVMIntNE, b, ir.word(15)), ir.compare(LLVMIntNE, b, ir.word(.max)))
-        fast(ir.and(bothSmall(a, b), divisorOK), to: 2) {
+        fast(both(condition, divisorOK), to: 2) {
             let (left, right) = (self.smallValue(a), self.smallValue(b))
             return self.small(
                 isDivision ? LLVMBuildSDiv(self.ir.builder, left, right, "") : LLVMBuildSRem(self.ir.builder, left, right, ""))
@@ -111,13 +141,13 @@ extension Lowering {
     }
 
     private func bitwise(_ operation: (Value, Value) -> Value) {
-        let (a, b) = (value(0), value(1))
-        fast(bothSmall(a, b), to: 2) { operation(a, b) }
+        let (a, b, condition) = (value(0), value(1), bothSmall(0, 1))
+        fast(condition, to: 2) { operation(a, b) }
     }
 
     private func shiftRight() {
-        let (a, b) = (value(0), value(1))
-        fast(ir.and(bothSmall(a, b), ir.compare(LLVMIntSGE, b, ir.int(0))), to: 2) {
+        let (a, b, condition) = (value(0), value(1), bothSmall(0, 1))
+        fast(both(condition, ir.compare(LLVMIntSGE, b, ir.int(0))), to: 2) {
             let count = self.smallValue(b)
             let limited = self.ir.select(self.ir.compare(LLVMIntUGT, count, self.ir.int(60)), self.ir.int(60), count)
             return self.ir.or(self.ir.shiftRight(a, limited), self.ir.int(15))
@@ -125,14 +155,25 @@ extension Lowering {
     }
 
     private func shiftLeft() {
-        let (a, b) = (value(0), value(1))
+        let (a, b, condition) = (value(0), value(1), bothSmall(0, 1))
         let count = smallValue(b)
         let inRange = ir.and(ir.compare(LLVMIntSGE, count, ir.int(0)), ir.compare(LLVMIntSLT, count, ir.int(59)))
-        fast(ir.and(bothSmall(a, b), inRange), to: 2, checked: {
+        fast(both(condition, inRange), to: 2, checked: {
             let untagged = self.ir.and(a, ~15)
             let shifted = self.ir.shiftLeft(untagged, count)
             let lost = self.ir.compare(LLVMIntNE, self.ir.shiftRight(shifted, count), untagged)
             return (self.ir.or(shifted, self.ir.int(15)), lost)
+        })
+    }
+
+    /// abs/1; the smallest small integer has no small absolute value.
+    private func absolute() {
+        let a = value(1)
+        let isKnown = isKnownSmall(current.operands[1])
+        fast(isKnown ? nil : isSmall(a), to: 2, checked: {
+            let isNegative = self.ir.compare(LLVMIntSLT, a, self.ir.int(0))
+            let (negated, overflow) = self.ir.checked("ssub", self.ir.int(15 + 15), a)
+            return (self.ir.select(isNegative, negated, a), self.ir.and(isNegative, overflow))
         })
     }
 
@@ -151,9 +192,8 @@ extension Lowering {
         let isInside = ir.compare(LLVMIntULT, ir.sub(position, ir.int(1)), ir.shiftRightLogical(header, ir.int(6)))
         ir.branchRarely(LLVMBuildNot(ir.builder, ir.and(ir.equal(ir.and(header, 63), 0), isInside), ""), slow, inside)
         ir.position(inside)
-        set(3, ir.load(ir.i64, ir.offset(object, ir.shiftLeft(position, ir.int(3))), .heap))
-        ir.branch(done)
-        slowPath(slow, joining: done)
+        let found = ir.load(ir.i64, ir.offset(object, ir.shiftLeft(position, ir.int(3))), .heap)
+        store(found, to: 3, slow, done, isSmall: false)
     }
 
     private func boxedFast(_ kind: HeaderKind, _ result: (Value) -> Value) {
@@ -168,18 +208,22 @@ extension Lowering {
         let subtag = kind == .tuple ? Subtag.tuple : Subtag.map
         ir.branchRarely(ir.compare(LLVMIntNE, ir.and(word(object, 0), 63), ir.word(subtag << 2)), slow, ok)
         ir.position(ok)
-        set(2, result(object))
-        ir.branch(done)
-        slowPath(slow, joining: done)
+        store(result(object), to: 2, slow, done, isSmall: true)
     }
 
     // MARK: Floats
 
     func lowerFloat() -> Bool {
         switch current.op {
-        case .fmove_load: setFloat(raw(1), floatOf(object(value(0))))
+        case .fmove_load:
+            let direct = unboxed(current.operands[0])
+            setFloat(raw(1), direct ?? floatOf(object(value(0))))
         case .fmove_store:
             let value = float(raw(0))
+            if case .x(let register) = current.operands[1] {
+                setUnboxed(register, value)
+                return true
+            }
             let object = take(Layout.floatWords)
             setWord(object, 0, ir.word(Header.make(1, Subtag.float)))
             ir.store(value, ir.offset(object, 8), .heap)
@@ -213,7 +257,11 @@ extension Lowering {
     }
 
     private func convert() {
+        if let direct = unboxed(current.operands[0]) { return setFloat(raw(1), direct) }
         let term = value(0)
+        if isKnownSmall(current.operands[0]) {
+            return setFloat(raw(1), LLVMBuildSIToFP(ir.builder, smallValue(term), ir.double, ""))
+        }
         let smallBlock = newBlock("small")
         let other = newBlock("other")
         let boxed = newBlock("boxed")

@@ -9,17 +9,14 @@ import Terms
 extension Lowering {
     func lower(_ instruction: Instruction) -> Bool {
         switch instruction.op {
-        case .move_xx, .move_xy, .move_yx, .move_yy: set(1, value(0))
+        case .move_xx, .move_xy, .move_yx, .move_yy: move(0, to: 1)
         case .move_cx, .move_cy:
             // The register stands in the packed word, before the constant.
-            set(0, value(1))
+            move(1, to: 0)
         case .move2_xx, .move2_xy, .move2_yx:
-            set(1, value(0))
-            set(3, value(2))
-        case .swap_xx, .swap:
-            let (first, second) = (value(0), value(1))
-            set(0, second)
-            set(1, first)
+            moveFirst()
+            move(2, to: 3)
+        case .swap_xx, .swap: swap()
         case .init_y, .try_end: set(0, ir.word(Term.nil.raw))
         case .init_yregs:
             for index in 1..<instruction.operands.count { setY(Int(raw(index)) / 8, ir.word(Term.nil.raw)) }
@@ -73,10 +70,47 @@ extension Lowering {
         case .count_call: break
         case .remove_message, .timeout, .recv_marker_clear, .recv_marker_use: return callSlow()
         default:
-            if lowerTest() || lowerArithmetic() || lowerFloat() || lowerBits() { return true }
+            boxOperands()
+            if lowerTest() { return false }
+            if lowerArithmetic() || lowerFloat() || lowerBits() { return true }
             return callSlow()
         }
         return true
+    }
+
+    /// A slow function that cannot collect reads its operands from the context: floats get boxes first, because making
+    /// room for new ones later takes a collection.
+    private func boxOperands() {
+        guard !known.unboxed.isEmpty, !FunctionBody.mayCollect(current), FunctionBody.flow(current) != .leave else { return }
+        switch current.op {
+        case .fconv, .fmove_load, .fmove_store, .is_float_x, .is_number_x, .is_float, .is_number, .is_lt_xx, .is_lt_xi,
+            .is_lt_ix, .is_lt, .is_ge_xx, .is_ge_xi, .is_ge_ix, .is_ge:
+            return
+        default:
+            for register in current.reads where known.unboxed.contains(register) { _ = x(register) }
+        }
+    }
+
+    /// The first of two moves: its source may be read again by the second.
+    private func moveFirst() {
+        if case .x(let source) = current.operands[0], case .x(let again) = current.operands[2], source == again {
+            set(1, value(0))
+        } else {
+            move(0, to: 1)
+        }
+    }
+
+    private func swap() {
+        guard case .x(let first) = current.operands[0], case .x(let second) = current.operands[1] else {
+            let values = (value(0), value(1))
+            set(0, values.1)
+            return set(1, values.0)
+        }
+        let (before, values) = (known, (x(first), x(second)))
+        setX(first, values.1)
+        setX(second, values.0)
+        if before.small.contains(first) { known.small.insert(second) }
+        if before.small.contains(second) { known.small.insert(first) }
     }
 
     // MARK: Frames
@@ -229,8 +263,8 @@ extension Lowering {
             let first = Int(bitPattern: UInt(raw(2)))
             values = labels.indices.map { Term.small(first + $0).raw }
         }
-        guard let fail = failBlock(1) else { return }
         var subject = value(0)
+        guard let fail = failBlock(1) else { return }
         if current.op == .select_tuple_arity {
             let boxedBlock = newBlock("boxed")
             ir.branch(ir.equal(ir.and(subject, 3), 2), boxedBlock, fail)
@@ -261,8 +295,8 @@ extension Lowering {
 
     /// Immediate keys in flat maps are looked for in line, everything else by the machine.
     private func lowerMapElements() {
-        guard let fail = failBlock(1) else { return }
         let map = value(0)
+        guard let fail = failBlock(1) else { return }
         let count = Int(raw(2))
         var results: [Value] = []
         let object = self.object(map)

@@ -1,4 +1,5 @@
-// Lowering+Tests.swift: type tests and comparisons. A test branches to its label when it fails.
+// Lowering+Tests.swift: type tests and comparisons. A test ends its block: it branches to the next instruction or to its
+// label, and each of them is lowered for what the test has shown.
 
 import CLLVM
 import CMachine
@@ -19,8 +20,9 @@ private struct HeaderTest {
 }
 
 extension Lowering {
-    /// Lowers the current instruction if it is a test.
+    /// Lowers the current instruction if it is a test; the block is then at its end.
     func lowerTest() -> Bool {
+        if testOfUnboxed() { return true }
         switch current.op {
         case .is_integer_x, .is_integer_y, .is_integer: typeTest(immediate: (15, [15]), .big)
         case .is_float_x, .is_float_y, .is_float: typeTest(HeaderTest(Subtag.float))
@@ -40,20 +42,22 @@ extension Lowering {
         case .is_binary_x, .is_binary_y, .is_binary: binaryTest()
         case .is_nonempty_list_x, .is_nonempty_list_y, .is_nonempty_list: listTest(orNil: false)
         case .is_list_x, .is_list_y, .is_list: listTest(orNil: true)
-        case .test_arity_x: pass(if: ir.equal(word(object(value(0)), 0), raw(2)), failAt: 1)
-        case .test_arity: pass(if: ir.equal(word(object(value(1)), 0), raw(2)), failAt: 0)
+        case .test_arity_x: end(ir.equal(word(object(value(0)), 0), raw(2)), failAt: 1)
+        case .test_arity: end(ir.equal(word(object(value(1)), 0), raw(2)), failAt: 0)
         case .is_tuple_of_arity_x: boxedTest(value(0), failAt: 1) { self.ir.equal(self.word($0, 0), self.raw(2)) }
         case .is_tagged_tuple_x: taggedTupleTest(value(0), failAt: 1)
         case .is_tagged_tuple: taggedTupleTest(value(1), failAt: 0)
         case .is_function2: functionTest()
-        case .is_lt_xx, .is_lt_xi: order(value(0), value(current.op == .is_lt_xx ? 1 : 2), failAt: current.op == .is_lt_xx ? 2 : 1, LLVMIntSLT)
-        case .is_lt_ix: order(value(2), value(0), failAt: 1, LLVMIntSLT)
-        case .is_lt: order(value(1), value(2), failAt: 0, LLVMIntSLT)
-        case .is_ge_xx, .is_ge_xi: order(value(0), value(current.op == .is_ge_xx ? 1 : 2), failAt: current.op == .is_ge_xx ? 2 : 1, LLVMIntSGE)
-        case .is_ge_ix: order(value(2), value(0), failAt: 1, LLVMIntSGE)
-        case .is_ge: order(value(1), value(2), failAt: 0, LLVMIntSGE)
-        case .is_eq_exact_xi, .is_eq_exact_yi: pass(if: ir.equal(value(0), value(2)), failAt: 1)
-        case .is_ne_exact_xi, .is_ne_exact_yi: pass(if: ir.compare(LLVMIntNE, value(0), value(2)), failAt: 1)
+        case .is_lt_xx: order(0, 1, failAt: 2, LLVMIntSLT)
+        case .is_lt_xi: order(0, 2, failAt: 1, LLVMIntSLT)
+        case .is_lt_ix: order(2, 0, failAt: 1, LLVMIntSLT)
+        case .is_lt: order(1, 2, failAt: 0, LLVMIntSLT)
+        case .is_ge_xx: order(0, 1, failAt: 2, LLVMIntSGE)
+        case .is_ge_xi: order(0, 2, failAt: 1, LLVMIntSGE)
+        case .is_ge_ix: order(2, 0, failAt: 1, LLVMIntSGE)
+        case .is_ge: order(1, 2, failAt: 0, LLVMIntSGE)
+        case .is_eq_exact_xi, .is_eq_exact_yi: end(ir.equal(value(0), value(2)), failAt: 1)
+        case .is_ne_exact_xi, .is_ne_exact_yi: end(ir.compare(LLVMIntNE, value(0), value(2)), failAt: 1)
         case .is_eq_exact_xx: equality(value(0), value(1), failAt: 2, exact: true, expected: true)
         case .is_eq_exact: equality(value(1), value(2), failAt: 0, exact: true, expected: true)
         case .is_ne_exact: equality(value(1), value(2), failAt: 0, exact: true, expected: false)
@@ -64,12 +68,34 @@ extension Lowering {
         return true
     }
 
-    /// Goes on if the condition holds.
+    /// Where a test that holds goes, for what is known now.
+    private var next: BasicBlock { block(at: current.next) }
+
+    /// Ends the block: on if the condition holds.
+    private func end(_ condition: Value, failAt index: Int) {
+        guard let fail = failBlock(index) else { return }
+        ir.branch(condition, next, fail)
+    }
+
+    /// Goes on in this block if the condition holds.
     func pass(if condition: Value, failAt index: Int) {
         guard let fail = failBlock(index) else { return }
         let next = newBlock("pass")
         ir.branch(condition, next, fail)
         ir.position(next)
+    }
+
+    /// A float without a box is a float.
+    private func testOfUnboxed() -> Bool {
+        switch current.op {
+        case .is_float_x, .is_number_x:
+            guard unboxed(current.operands[0]) != nil else { return false }
+        case .is_float, .is_number:
+            guard unboxed(current.operands[1]) != nil else { return false }
+        default: return false
+        }
+        ir.branch(next)
+        return true
     }
 
     /// Subject and fail operand of a type test: [x, label] packed, [label, source] otherwise.
@@ -84,16 +110,15 @@ extension Lowering {
     private func typeTest(immediate: (mask: UInt64, values: [UInt64])? = nil, _ headers: HeaderTest...) {
         let (term, failAt) = subject
         guard let fail = failBlock(failAt) else { return }
-        let next = newBlock("pass")
         if let immediate {
             let bits = immediate.mask == .max ? term : ir.and(term, immediate.mask)
             let isOne = anyOf(immediate.values.map { ir.equal(bits, $0) })
-            if headers.isEmpty {
-                ir.branch(isOne, next, fail)
-                return ir.position(next)
-            }
+            if headers.isEmpty { return ir.branch(isOne, next, fail) }
             let other = newBlock("other")
+            let before = known
+            if immediate.values == [15] { learnSmall(current.operands[failAt == 0 ? 1 : 0]) }
             ir.branch(isOne, next, other)
+            known = before
             ir.position(other)
         }
         let boxedBlock = newBlock("boxed")
@@ -105,7 +130,6 @@ extension Lowering {
             return test.values.map { ir.equal(bits, $0) }
         }
         ir.branch(anyOf(conditions), next, fail)
-        ir.position(next)
     }
 
     private func boxedTest(_ term: Value, failAt index: Int, _ condition: (Value) -> Value) {
@@ -113,13 +137,12 @@ extension Lowering {
         let boxedBlock = newBlock("boxed")
         ir.branch(ir.equal(ir.and(term, 3), 2), boxedBlock, fail)
         ir.position(boxedBlock)
-        pass(if: condition(object(term)), failAt: index)
+        ir.branch(condition(object(term)), next, fail)
     }
 
     private func binaryTest() {
         let (term, failAt) = subject
         guard let fail = failBlock(failAt) else { return }
-        let next = newBlock("pass")
         let boxedBlock = newBlock("boxed")
         let sub = newBlock("sub")
         let bits = newBlock("bits")
@@ -132,51 +155,57 @@ extension Lowering {
         ir.branch(ir.equal(kind, Subtag.subBinary << 2), bits, fail)
         ir.position(bits)
         ir.branch(ir.equal(ir.and(word(object, 3), 0xFF), 0), next, fail)
-        ir.position(next)
     }
 
     private func listTest(orNil: Bool) {
         let (term, failAt) = subject
         let isCons = ir.equal(ir.and(term, 3), 1)
-        pass(if: orNil ? ir.or(isCons, ir.equal(term, Term.nil.raw)) : isCons, failAt: failAt)
+        end(orNil ? ir.or(isCons, ir.equal(term, Term.nil.raw)) : isCons, failAt: failAt)
     }
 
     private func taggedTupleTest(_ term: Value, failAt index: Int) {
-        boxedTest(term, failAt: index) { self.ir.equal(self.word($0, 0), self.raw(2)) }
-        pass(if: ir.equal(word(object(term), 1), value(3)), failAt: index)
+        pass(if: ir.equal(ir.and(term, 3), 2), failAt: index)
+        pass(if: ir.equal(word(object(term), 0), raw(2)), failAt: index)
+        end(ir.equal(word(object(term), 1), value(3)), failAt: index)
     }
 
     private func functionTest() {
         let term = value(1)
         let arity = value(2)
-        boxedTest(term, failAt: 0) { self.ir.equal(self.ir.and(self.word($0, 0), 63), Subtag.fun << 2) }
+        pass(if: ir.equal(ir.and(term, 3), 2), failAt: 0)
+        pass(if: ir.equal(ir.and(word(object(term), 0), 63), Subtag.fun << 2), failAt: 0)
         let wanted = ir.or(ir.shiftLeft(ir.and(word(object(term), 2), 0xFF), ir.int(4)), ir.int(15))
-        pass(if: ir.equal(wanted, arity), failAt: 0)
+        end(ir.equal(wanted, arity), failAt: 0)
     }
 
     // MARK: Order
 
-    private func bothSmall(_ a: Value, _ b: Value) -> Value { ir.equal(ir.and(ir.and(a, b), 15), 15) }
-
-    /// Small integers compare as their words; everything else is the machine's.
-    private func order(_ a: Value, _ b: Value, failAt index: Int, _ predicate: LLVMIntPredicate) {
-        guard let fail = failBlock(index) else { return }
-        let next = newBlock("pass")
+    /// Small integers compare as their words, floats without boxes as doubles; everything else is the machine's.
+    private func order(_ first: Int, _ second: Int, failAt index: Int, _ predicate: LLVMIntPredicate) {
+        let operands = (current.operands[first], current.operands[second])
+        if let a = unboxed(operands.0), let b = unboxed(operands.1) {
+            let isOrdered: Value = LLVMBuildFCmp(ir.builder, predicate == LLVMIntSLT ? LLVMRealOLT : LLVMRealOGE, a, b, "")
+            return end(isOrdered, failAt: index)
+        }
+        let (a, b) = (value(first), value(second))
+        let unknown = [(operands.0, a), (operands.1, b)].filter { !isKnownSmall($0.0) }
+        guard !unknown.isEmpty else { return end(ir.compare(predicate, a, b), failAt: index) }
         let small = newBlock("small")
         let general = newBlock("general")
-        ir.branchRarely(LLVMBuildNot(ir.builder, bothSmall(a, b), ""), general, small)
-        ir.position(small)
-        ir.branch(ir.compare(predicate, a, b), next, fail)
+        let bits = unknown.count == 1 ? unknown[0].1 : ir.and(a, b)
+        ir.branch(ir.equal(ir.and(bits, 15), 15), small, general)
         ir.position(general)
         let order = ir.call(ir.machine(NativeHelpers.compareAddress, ir.i64, [ir.i64, ir.i64]), [a, b])
-        ir.branch(ir.compare(predicate, order, ir.int(0)), next, fail)
-        ir.position(next)
+        end(ir.compare(predicate, order, ir.int(0)), failAt: index)
+        ir.position(small)
+        learnSmall(operands.0)
+        learnSmall(operands.1)
+        end(ir.compare(predicate, a, b), failAt: index)
     }
 
     /// Equal words are equal terms; of two different words one immediate makes them unequal under `=:=`.
     private func equality(_ a: Value, _ b: Value, failAt index: Int, exact: Bool, expected: Bool) {
         guard let fail = failBlock(index) else { return }
-        let next = newBlock("pass")
         let (yes, no) = expected ? (next, fail) : (fail, next)
         let different = newBlock("different")
         let general = newBlock("general")
@@ -190,6 +219,5 @@ extension Lowering {
         let helper = exact ? NativeHelpers.identicalAddress : NativeHelpers.equalAddress
         let result = ir.call(ir.machine(helper, ir.i64, [ir.i64, ir.i64]), [a, b])
         ir.branch(ir.equal(result, 0), no, yes)
-        ir.position(next)
     }
 }

@@ -26,6 +26,30 @@ enum Field {
     static let reserve = Int(stackReserve) * 8
 }
 
+/// What is known of the x registers at a point. Blocks are lowered once for each state they are reached in, up to a
+/// limit (basic-block versioning, Chevalier-Boisvert and Feeley, ECOOP 2015): a loop gets a version for what its own
+/// back edge has proved.
+struct KnownTypes: Hashable {
+    /// Small integers.
+    var small: Set<Int> = []
+    /// Floats that have no box: the value is in the register's double variable. For each the heap has two words to
+    /// spare, for the box it may need yet: those that fmove_store would have used, and every heap test asks for them anew.
+    var unboxed: Set<Int> = []
+
+    func restricted(to live: RegisterSet) -> KnownTypes {
+        KnownTypes(small: small.filter(live.contains), unboxed: unboxed.filter(live.contains))
+    }
+    mutating func forget(_ register: Int) {
+        small.remove(register)
+        unboxed.remove(register)
+    }
+}
+
+private struct Version: Hashable {
+    let block: Int
+    let known: KnownTypes
+}
+
 final class Lowering {
     let unit: Unit
     let body: FunctionBody
@@ -39,13 +63,20 @@ final class Lowering {
     private var hp: Value
     private var reds: Value
     let context: Value
-    private var nativeBlocks: [Int: BasicBlock] = [:]
-    private var pending: [Int] = []
+    private var nativeBlocks: [Version: BasicBlock] = [:]
+    private var versionCount: [Int: Int] = [:]
+    private var pending: [Version] = []
     private let entryBlock: Int
+    private var doubles: [Int: Value] = [:]
+    /// At the instruction being lowered, on its hot path.
+    var known = KnownTypes()
+    /// Operands that the fast half of the current instruction tests for being small.
+    var bets: [Int] = []
+    private static let versionLimit = 4
 
     /// State of the instruction being lowered.
     private(set) var current: Instruction
-    private var liveAfter = RegisterSet()
+    private(set) var liveAfter = RegisterSet()
 
     init(_ unit: Unit, _ body: FunctionBody, entry: Int, llvmFunction: Value, isBody: Bool) {
         self.unit = unit
@@ -81,32 +112,48 @@ final class Lowering {
             }
         }
         ir.position(setup)
-        ir.branch(nativeBlock(entryBlock))
-        while let number = pending.popLast() { lower(block: number) }
-        // Variables made late stand before the branch.
+        ir.branch(nativeBlock(Version(block: entryBlock, known: KnownTypes())))
+        while let version = pending.popLast() { lower(version) }
     }
 
-    private func nativeBlock(_ number: Int) -> BasicBlock {
-        if let block = nativeBlocks[number] { return block }
-        let start = body.instructions[body.blocks[number].first].start
+    private func nativeBlock(_ version: Version) -> BasicBlock {
+        if let block = nativeBlocks[version] { return block }
+        let start = body.instructions[body.blocks[version.block].first].start
         let block = ir.block(llvmFunction, "w\(start)")
-        nativeBlocks[number] = block
-        pending.append(number)
+        nativeBlocks[version] = block
+        versionCount[version.block, default: 0] += 1
+        pending.append(version)
         return block
     }
 
-    /// Where a jump to the label at `word` goes: a block of this function, or another entry point.
+    /// Where a jump to the label at `word` goes: a block of this function for what is known now, or another entry point.
     func block(at word: Int) -> BasicBlock {
         let number = body.blockAt[word]!
+        let liveIn = body.blocks[number].liveIn
         if unit.isShared(body, word), number != entryBlock {
-            let block = ir.block(llvmFunction, "leave_w\(word)")
-            let here = ir.currentBlock
-            ir.position(block)
-            enterPoint(word)
-            ir.position(here)
-            return block
+            return onEdge("leave_w\(word)") { enterPoint(word) }
         }
-        return nativeBlock(number)
+        var wanted = Version(block: number, known: known.restricted(to: liveIn))
+        if nativeBlocks[wanted] == nil, versionCount[number, default: 0] >= Self.versionLimit {
+            wanted = Version(block: number, known: KnownTypes())
+        }
+        let target = nativeBlock(wanted)
+        let lost = known.unboxed.filter { liveIn.contains($0) && !wanted.known.unboxed.contains($0) }
+        guard !lost.isEmpty else { return target }
+        return onEdge("box_w\(word)") {
+            for register in lost.sorted() { ir.storeLocal(box(register), local(register)) }
+            ir.branch(target)
+        }
+    }
+
+    /// A block of its own on the way to somewhere else.
+    private func onEdge(_ name: String, _ body: () -> Void) -> BasicBlock {
+        let block = ir.block(llvmFunction, name)
+        let here = ir.currentBlock
+        ir.position(block)
+        body()
+        ir.position(here)
+        return block
     }
 
     /// Continues in the native function of another entry point.
@@ -115,14 +162,16 @@ final class Lowering {
         tail(unit.entryPoint(body, word), pc: ir.address(address(of: word)))
     }
 
-    private func lower(block number: Int) {
-        let block = body.blocks[number]
-        ir.position(nativeBlocks[number]!)
-        let live = body.liveAfter(number)
+    private func lower(_ version: Version) {
+        let block = body.blocks[version.block]
+        ir.position(nativeBlocks[version]!)
+        known = version.known
+        let live = body.liveAfter(version.block)
         var isOpen = true
         for index in block.first..<block.end {
             current = body.instructions[index]
             liveAfter = live[index - block.first]
+            bets = []
             isOpen = lower(current)
             if !isOpen { break }
         }
@@ -156,16 +205,87 @@ final class Lowering {
         register >= RegisterSet.firstFloat
             ? ir.load(ir.double, registerAddress(register), .float) : ir.load(ir.i64, registerAddress(register), .x)
     }
+    private func double(_ register: Int) -> Value {
+        if let local = doubles[register] { return local }
+        let here = LLVMGetInsertBlock(ir.builder)
+        LLVMPositionBuilderBefore(ir.builder, LLVMGetFirstInstruction(setup))
+        let local: Value = LLVMBuildAlloca(ir.builder, ir.double, "d\(register)")
+        if let here { ir.position(here) }
+        doubles[register] = local
+        return local
+    }
+
+    /// A box for an unboxed float, in the words that are kept for it.
+    private func box(_ register: Int) -> Value {
+        let object = take(Layout.floatWords)
+        setWord(object, 0, ir.word(Header.make(1, Subtag.float)))
+        ir.store(ir.loadLocal(ir.double, double(register)), ir.offset(object, 8), .heap)
+        return boxed(object)
+    }
+
     /// Writes the register's value back to the context.
     func flush(_ register: Int) {
+        if known.unboxed.contains(register) { return ir.store(box(register), registerAddress(register), .x) }
         let isFloat = register >= RegisterSet.firstFloat
         let value = ir.loadLocal(isFloat ? ir.double : ir.i64, local(register))
         ir.store(value, registerAddress(register), isFloat ? .float : .x)
     }
     private func reload(_ register: Int) { ir.storeLocal(loadRegister(register), local(register)) }
 
-    func x(_ register: Int) -> Value { ir.loadLocal(ir.i64, local(register)) }
-    func setX(_ register: Int, _ value: Value) { ir.storeLocal(value, local(register)) }
+    func x(_ register: Int) -> Value {
+        if known.unboxed.contains(register) {
+            let value = box(register)
+            ir.storeLocal(value, local(register))
+            known.unboxed.remove(register)
+            return value
+        }
+        return ir.loadLocal(ir.i64, local(register))
+    }
+    func setX(_ register: Int, _ value: Value) {
+        ir.storeLocal(value, local(register))
+        known.forget(register)
+    }
+    /// The value of an unboxed float; nil if the operand is none.
+    func unboxed(_ operand: Operand) -> Value? {
+        switch operand {
+        case .x(let register) where known.unboxed.contains(register): ir.loadLocal(ir.double, double(register))
+        case .constant(let word) where Term(raw: word).isFloat: LLVMConstReal(ir.double, Term(raw: word).floatValue)
+        default: nil
+        }
+    }
+    func setUnboxed(_ register: Int, _ value: Value) {
+        ir.storeLocal(value, double(register))
+        known.small.remove(register)
+        known.unboxed.insert(register)
+    }
+    func isKnownSmall(_ operand: Operand) -> Bool {
+        switch operand {
+        case .x(let register): known.small.contains(register)
+        case .constant(let word), .raw(let word): word & 15 == 15
+        default: false
+        }
+    }
+    /// The operand has been found to be a small integer.
+    func learnSmall(_ operand: Operand) {
+        if case .x(let register) = operand, !known.unboxed.contains(register) { known.small.insert(register) }
+    }
+    /// `move` between registers, with what is known of the value.
+    func move(_ source: Int, to target: Int) {
+        guard case .x(let from) = current.operands[source], case .x(let to) = current.operands[target] else {
+            let isSmall = isKnownSmall(current.operands[source])
+            set(target, value(source))
+            if isSmall { learnSmall(current.operands[target]) }
+            return
+        }
+        if known.unboxed.contains(from), from != to, !liveAfter.contains(from) {
+            let value = ir.loadLocal(ir.double, double(from))
+            known.forget(from)
+            return setUnboxed(to, value)
+        }
+        let isSmall = known.small.contains(from)
+        setX(to, x(from))
+        if isSmall { known.small.insert(to) }
+    }
     func float(_ offset: UInt64) -> Value {
         ir.loadLocal(ir.double, local(RegisterSet.firstFloat + (Int(offset) - floatBase) / 8))
     }
@@ -206,6 +326,10 @@ final class Lowering {
         case .y(let register): setY(register, value)
         default: break
         }
+    }
+    func set(_ index: Int, small value: Value) {
+        set(index, value)
+        learnSmall(current.operands[index])
     }
     /// Where a test that fails goes.
     func failBlock(_ index: Int) -> BasicBlock? {
@@ -291,7 +415,10 @@ final class Lowering {
             LLVMBuildUnreachable(ir.builder)
             return false
         }
-        for register in collects ? liveAfter.members : current.writes {
+        for register in current.writes { known.forget(register) }
+        let kept = liveAfter.members.filter { known.unboxed.contains($0) && !current.writes.contains($0) }
+        if collects, !kept.isEmpty { makeRoom(bytes: kept.count * Layout.floatWords * 8) }
+        for register in collects ? liveAfter.members : current.writes where !kept.contains(register) {
             if register < RegisterSet.firstFloat || current.writes.contains(register) { reload(register) }
         }
         return true
@@ -319,25 +446,58 @@ final class Lowering {
         current.operands.contains { if case .constant(let word) = $0 { !Term(raw: word).isImmediate } else { false } }
     }
 
-    /// The slow half of an instruction whose fast half bets on small integers: out of line, joining at `done`.
-    func slowPath(_ slow: BasicBlock, joining done: BasicBlock) {
-        ir.position(slow)
+    /// The slow half of an instruction whose fast half bets on small integers. True: it leaves; otherwise it goes on at
+    /// `done`, with the result written.
+    func slowHalf(joining done: BasicBlock) -> Bool {
         if unit.speculates, !hasBigConstant {
             sideExit()
-        } else if callSlow() {
-            ir.branch(done)
+            return true
         }
-        ir.position(done)
+        if callSlow() { ir.branch(done) }
+        return false
     }
 
-    /// Makes room: `bytes` between heap and stack besides the reserve, then goes on.
+    /// Makes room: `bytes` between heap and stack besides the reserve, and the boxes that live floats may need.
     func heapTest(bytes: Int, live: Int) {
-        let free = ir.sub(ir.toInteger(stack), ir.toInteger(heapTop))
+        let waiting = liveAfter.members.filter { known.unboxed.contains($0) }.count
+        let bytes = bytes + waiting * Layout.floatWords * 8
         let full = newBlock("full")
         let room = newBlock("room")
+        let free = ir.sub(ir.toInteger(stack), ir.toInteger(heapTop))
         ir.branchRarely(ir.compare(LLVMIntSLT, free, ir.int(bytes + Field.reserve)), full, room)
         ir.position(full)
-        for register in 0..<live { flush(register) }
+        for register in 0..<live {
+            if known.unboxed.contains(register) {
+                ir.store(ir.word(Term.nil.raw), registerAddress(register), .x)
+            } else {
+                flush(register)
+            }
+        }
+        collect(bytes: bytes, live: live)
+        for register in 0..<live where liveAfter.contains(register) && !known.unboxed.contains(register) { reload(register) }
+        ir.branch(room)
+        ir.position(room)
+    }
+
+    /// Behind a slow function that may have collected, and used the words for boxes: room for them again. The live
+    /// registers are in the context.
+    private func makeRoom(bytes: Int) {
+        let full = newBlock("full")
+        let room = newBlock("room")
+        let free = ir.sub(ir.toInteger(stack), ir.toInteger(heapTop))
+        ir.branchRarely(ir.compare(LLVMIntSLT, free, ir.int(bytes + Field.reserve)), full, room)
+        ir.position(full)
+        let live = liveAfter.members.filter { $0 < RegisterSet.firstFloat }
+        let count = (live.max() ?? -1) + 1
+        for register in 0..<count where !live.contains(register) || known.unboxed.contains(register) {
+            ir.store(ir.word(Term.nil.raw), registerAddress(register), .x)
+        }
+        collect(bytes: bytes, live: count)
+        ir.branch(room)
+        ir.position(room)
+    }
+
+    private func collect(bytes: Int, live: Int) {
         let collect = ir.machine(
             NativeHelpers.collectAddress, ir.i64, [ir.pointer, ir.i64, ir.pointer, ir.pointer, ir.i64, ir.i64])
         let leaving = ir.call(collect, [context, ir.int(bytes / 8), stack, heapTop, reductions, ir.int(live)])
@@ -348,8 +508,5 @@ final class Lowering {
         ir.position(ends)
         dispatch(ir.toPointer(leaving))
         ir.position(collected)
-        for register in 0..<live where liveAfter.contains(register) { reload(register) }
-        ir.branch(room)
-        ir.position(room)
     }
 }
