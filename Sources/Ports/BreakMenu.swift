@@ -49,7 +49,7 @@ enum BreakMenu {
         case UInt8(ascii: "l"): DumpSystem.writeLoaded(output)
         case UInt8(ascii: "v"): output.line("Erlang (BEAM) emulator version \(systemFacts.version)")
         case UInt8(ascii: "k"): chooseVictim(output)
-        case UInt8(ascii: "D"): DumpHooks.tables?(output, true)
+        case UInt8(ascii: "D"): DumpHooks.tables?(output)
         case UInt8(ascii: "d"): DumpSystem.writeDistribution(output)
         case UInt8(ascii: "o"): writePorts(output)
         case UInt8(ascii: "\n"): return .more

@@ -5,7 +5,7 @@ import Machine
 import Terms
 
 /// Called while nothing runs; locks may be held by who stands still and are not taken.
-func writeTables(_ output: DumpOutput, _ withObjects: Bool) {
+func writeTables(_ output: DumpOutput) {
     var scratch = Heap()
     withUnsafeMutablePointer(to: &scratch) { heap in
         var next = TableRegistry.first

@@ -12,7 +12,7 @@ public let tablesTable: [Bif] =
 /// Call once at boot, before the first process runs.
 public func bootTables() {
     ExitHooks.tables = { tablesOwnerExit($0) }
-    DumpHooks.tables = { writeTables($0, $1) }
+    DumpHooks.tables = { writeTables($0) }
     SystemInfoHooks.tables = { _, key in
         switch key {
         case AtomTable.intern("ets_limit"): .small(8192)

@@ -31,8 +31,8 @@ SESSIONS = {
     "unicode editing": [(PROMPT, "\"åäö".encode() + LEFT + LEFT + "λ€".encode() + RUBOUT + HOME + b"{" + b"\x05" + "é\"}.\r".encode()), (PROMPT, UP + b"\r"), (PROMPT, "'grüße'.\r".encode()), (PROMPT, "<<\"日本\"/utf8>>.\r".encode())],
     "window": [(PROMPT, b"{io:columns(), io:rows()}.\r"), (PROMPT, (40, 120)), (rb"", b"{io:columns(), io:rows()}.\r"), (PROMPT, b"lists:seq(1,60).\r"), (PROMPT, (10, 30)), (rb"", b"\"abcdefghijklmnopqrstuvwxyz0123456789\".\r")],
     "break": [(PROMPT, b"\x03"), (MENU, b"v\r"), (rb"13\.1\.5[\r\n]+$", b"ok.\r"), (PROMPT, b"\x03"), (MENU, b"x\r"), (MENU, b"c\r"), (rb"c[\r\n]+$", b"still.\r"), (PROMPT, b"\x03"), (MENU, b"d\r"), (rb"no_distribution[\r\n]+$", b"1.\r")],
-    "break kill": [(PROMPT, b"\x03"), (MENU, b"k\r"), (rb"eturn:[\r\n]+$", b"n\r"), (rb"eturn:[\r\n]+$", b"k\r"), (PROMPT, b"self().\r"), (PROMPT, b"\x03"), (MENU, b"k\r"), (rb"eturn:[\r\n]+$", b"r\r"), (rb"r[\r\n]+$", b"2.\r")],
-    "break lists": [(PROMPT, b"\x03"), (MENU, b"p\r"), (rb"Internal State.*[\r\n]+$", b"1.\r"), (PROMPT, b"\x03"), (MENU, b"l\r"), (rb"[\r\n]$", b"2.\r"), (PROMPT, b"\x03"), (MENU, b"i\r"), (rb"[\r\n]$", b"3.\r"), (PROMPT, b"\x03"), (MENU, b"D\r"), (rb"[\r\n]$", b"4.\r"), (PROMPT, b"\x03"), (MENU, b"o\r"), (rb"Queue: \d+[\r\n]+$", b"5.\r")],
+    "break processes": [(PROMPT, b"\x03"), (MENU, b"k\r"), (rb"eturn:[\r\n]+$", b"n\r"), (rb"eturn:[\r\n]+$", b"r\r"), (rb"r[\r\n]+$", b"2.\r")],
+    "break lists": [(PROMPT, b"\x03"), (MENU, b"p\r"), (rb"tty_sl.*Queue: \d+[\r\n]+$", b"1.\r"), (PROMPT, b"\x03"), (MENU, b"l\r"), (rb"[\r\n]$", b"2.\r"), (PROMPT, b"\x03"), (MENU, b"i\r"), (rb"[\r\n]$", b"3.\r"), (PROMPT, b"\x03"), (MENU, b"D\r"), (rb"[\r\n]$", b"4.\r"), (PROMPT, b"\x03"), (MENU, b"o\r"), (rb"Queue: \d+[\r\n]+$", b"5.\r")],
     "break abort": [(PROMPT, b"ok.\r"), (PROMPT, b"\x03"), (MENU, b"a\r"), None],
     "break dump": [(PROMPT, b"\x03"), (MENU, b"A\r"), None],
     "halt": [(PROMPT, b"io:format(\"x~n\"), halt(\"a slogan\").\r"), None],
@@ -77,7 +77,7 @@ class Session:
     def expect(self, pattern, seconds=30):
         limit = time.monotonic() + seconds
         while time.monotonic() < limit:
-            if re.search(pattern, self.output[self.mark:]):
+            if re.search(pattern, self.output[self.mark:], re.S):
                 self.settle()
                 return True
             self.read(0.1)
@@ -133,7 +133,7 @@ def normalise(output):
     text = re.sub(r"#Ref<[\d.]+>", "<ref>", text)
     text = re.sub(r"#Port<[\d.]+>", "<port>", text)
     text = re.sub(r"0x[0-9a-fA-F]+", "<address>", text)
-    if "=hash_table" in text or "=index_table" in text or "BREAK" in text and ("=proc:" in text or "=ets:" in text or "Current code" in text):
+    if "BREAK" in text and re.search("=proc:|=memory|=ets:|Current code", text):
         text = normalise_break(text)
     if "Heap" in text and "Reds" in text:
         text = normalise_processes(text)
@@ -141,20 +141,19 @@ def normalise(output):
 
 
 def normalise_break(text):
-    """Lists of the break menu: figures and terms are each VM's own, and so is what there is."""
-    text = re.sub(r"=(hash_table|index_table|allocator|allocated_areas).*?(?=[a-z=]+:? ?\d*\r\n\r?\n?3\.|3\.\r\n3)", "<tables>", text, flags=re.S)
-    text = re.sub(r"(?<=\d)=?[a-z_]+ \d+", "<module>", text)
-    out = []
-    for line in text.splitlines(keepends=True):
-        if re.match(r"(y\(\d+\)|<address>|\d+: \[|Program counter|arity|Chain|Buckets|Link list|BinVHeap|Ordered|Internal State)", line):
+    """Lists of the break menu. How many processes, modules and tables there are and all figures are each VM's own, so
+    what stays is the kinds of lines, each once, in order of appearance."""
+    text = re.sub(r"\r+\n", "\n", text)
+    text = re.sub(r"^=(hash_table|index_table|alloc).*?(?=^\d+> |^\d+\.$)", "", text, flags=re.S | re.M)
+    kinds = []
+    for line in text.split("\n"):
+        # Stacks, objects of tables and how full they are.
+        if re.match(r"y\(|<address>|\d+: \[|Chain|Buckets|Ordered|Link list|Message queue:|Last calls|Current call", line):
             continue
-        line = re.sub(r"^[a-z0-9_]+ \d+(\r+\n)", r"<module>\1", line)
-        line = re.sub(r"^([A-Za-z_+ ]+): \S.*?(\r+\n)", r"\1: *\2", line)
-        out.append(line)
-    text = "".join(out)
-    text = re.sub(r"(<module>\r+\n)+", "<modules>", text)
-    # Each kind of section once: how many there are depends on the VM.
-    return "".join(dict.fromkeys(text.splitlines(keepends=True)))
+        line = re.sub(r"^\S+ \d+$", "MODULE SIZE", line)
+        line = re.sub(r"^=(proc|ets|port):.*", r"=\1", line)
+        kinds.append(re.sub(r"^([A-Za-z_+ ]+): .*", r"\1", line))
+    return "\n".join(dict.fromkeys(kinds))
 
 
 def normalise_processes(text):

@@ -61,7 +61,7 @@ public enum CrashDump {
         ProcessTable.forEach { _, process in processes.append(process) }
         for process in processes { DumpProcess.write(process, caller: caller, withStack: false, output) }
         DumpHooks.ports?(output)
-        DumpHooks.tables?(output, false)
+        DumpHooks.tables?(output)
         DumpSystem.writeTimers(output)
         DumpSystem.writeNodes(output)
         DumpSystem.writeModules(output)

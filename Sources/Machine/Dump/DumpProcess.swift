@@ -35,6 +35,7 @@ public enum DumpProcess {
         output.line("Message queue length: \(heap.messageCount())")
         writeFragments(process, output)
         writeRelations(process, output)
+        if withStack { writePlainDictionary(process, output) }
         output.line("Reductions: \(heap.reductions())")
         writeSizes(process, output)
         output.line("Memory: \(heap.memory())")
@@ -47,6 +48,12 @@ public enum DumpProcess {
             writePlainStack(process, output)
         }
         output.line("Internal State: \(internalState(process))")
+    }
+
+    private static func writePlainDictionary(_ process: Ref<Process>, _ output: DumpOutput) {
+        var pairs: [String] = []
+        Dictionary.forEach(process) { pairs.append("{\(printed($0, limit: 1000)),\(printed($1, limit: 1000))}") }
+        if !pairs.isEmpty { output.line("Dictionary: [" + pairs.joined(separator: ",") + "]") }
     }
 
     private static func writeFragments(_ process: Ref<Process>, _ output: DumpOutput) {

@@ -7,8 +7,8 @@ import Terms
 
 /// Sections that other modules write. Set before the first process runs; constant afterwards.
 public enum DumpHooks {
-    /// The sections `=ets`; with the objects when the break menu asks.
-    nonisolated(unsafe) public static var tables: (@convention(thin) (DumpOutput, _ withObjects: Bool) -> Void)? = nil
+    /// The sections `=ets`.
+    nonisolated(unsafe) public static var tables: (@convention(thin) (DumpOutput) -> Void)? = nil
     nonisolated(unsafe) public static var ports: (@convention(thin) (DumpOutput) -> Void)? = nil
     /// The keys and values of persistent_term.
     nonisolated(unsafe) public static var persistentTerms: (@convention(thin) (_ body: (Term, Term) -> Void) -> Void)? = nil
@@ -174,5 +174,6 @@ public enum DumpSystem {
 
     public static func writeProcesses(_ output: DumpOutput) {
         ProcessTable.forEach { _, process in DumpProcess.write(process, caller: nil, withStack: true, output) }
+        DumpHooks.ports?(output)
     }
 }
