@@ -22,7 +22,11 @@ shell: build ## build and start the Erlang shell
 
 test: build check-generated check-hot coverage ## set up, build and run every test
 	swift test $(TEST_FLAGS)
+	python3 Tests/Conformance/launch.py $(ENIGMA)
+	python3 Tests/Conformance/crashdump.py $(ENIGMA)
+	python3 Tests/Conformance/tools.py $(ENIGMA)
 	python3 Tests/Conformance/terminal.py $(ENIGMA)
+	python3 Tests/Conformance/terminal.py $(ENIGMA) --only editing,errors,break,wide --flags "--gc-stress" --flags "+S 1"
 	python3 Tests/Conformance/run.py $(ENIGMA)
 
 bench: build ## run the benchmarks on the real erl and on Enigma alternately
@@ -34,10 +38,11 @@ check-hot: build ## prove from the binary that handlers have no calls, pushes or
 coverage: build ## native functions and instructions of OTP 25 that are there or missing
 	@$(ENIGMA) coverage otp/expectations
 
-install: build ## install below PREFIX
+install: build ## install below PREFIX: enigma (as erl), enigma-erlc, enigma-escript
 	install -d $(PREFIX)/bin $(PREFIX)/lib/enigma/bin
 	install $(ENIGMA) otp/bin/erl otp/bin/erlc otp/bin/escript $(PREFIX)/lib/enigma/bin
 	ln -sf ../lib/enigma/bin/enigma $(PREFIX)/bin/enigma
+	for tool in erlc escript; do ln -sf ../lib/enigma/bin/$$tool $(PREFIX)/bin/enigma-$$tool; done
 
 format: ## format the Swift sources
 	swift format --in-place --recursive Package.swift Sources Tests
