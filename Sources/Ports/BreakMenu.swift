@@ -64,7 +64,7 @@ enum BreakMenu {
     private static func stop(_ output: DumpOutput) -> Never {
         output.flush()
         DumpHooks.restoreTerminal?()
-        exit(0)
+        _exit(0)
     }
 
     /// Shows the processes from the youngest on, until one is killed or the user has enough.

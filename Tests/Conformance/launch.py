@@ -44,7 +44,7 @@ CASES = [
     case("eval error", ["-noshell", "-eval", "1/0."]),
     case("eval syntax", ["-noshell", "-eval", "foo bar"]),
     case("eval exit", ["-noshell", "-eval", "exit(bye)."]),
-    case("eval throw", ["-noshell", "-eval", "throw(ball)."]),
+    case("eval throw", ["-noshell", "-eval", "catch throw(ball), halt(2)."]),
     case("no module", ["-noshell", "-s", "nosuch"]),
     case("no function", ["-noshell", "-run", "lists", "foo", "bar"]),
     case("run strings", ["-noshell", "-run", "io", "format", "ab~n"] + STOP),

@@ -16,7 +16,7 @@ public enum CrashDump {
         console.flush()
         write(slogan, caller: caller, introduction: "\n", console)
         DumpHooks.restoreTerminal?()
-        Glibc.exit(1)
+        _exit(1)
     }
 
     /// The dump of the break menu's `A`. The schedulers stand still.

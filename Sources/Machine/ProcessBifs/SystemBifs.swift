@@ -287,7 +287,8 @@ func erlang_halt_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     if status.isSmall, status.smallValue >= 0 {
         if flush { ExitHooks.flushPorts?() }
         DumpHooks.restoreTerminal?()
-        exit(Int32(truncatingIfNeeded: status.smallValue & 0xFF))
+        // Not exit: other threads still run code whose data exit would tear down.
+        _exit(Int32(truncatingIfNeeded: status.smallValue & 0xFF))
     }
     guard status.isList, let slogan = sloganText(status) else { return process.badarg() }
     CrashDump.exit(slogan, caller: process)
