@@ -46,7 +46,7 @@ let package = Package(
         .executableTarget(
             name: "enigma", dependencies: ["CMachine", "Terms", "BeamFile", "Machine", "Bifs", "Tables", "Ports", "JIT"],
             swiftSettings: common + [.unsafeFlags(llvmHeaders.flatMap { ["-Xcc", $0] })],
-            linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic"])]),
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic", "-Xlinker", "--build-id=sha1"])]),
         .testTarget(name: "TermsTests", dependencies: ["Terms", "CMachine"], swiftSettings: common),
         .testTarget(name: "BeamFileTests", dependencies: ["BeamFile"], swiftSettings: common),
         .testTarget(

@@ -1,5 +1,5 @@
-// CodeGenerator.swift: LLVM as a service: optimises a module, makes an object of it, links the object into the process.
-// Used by the compile thread alone; made when the first function is compiled.
+// CodeGenerator.swift: LLVM as a service: optimises a module and makes an object of it. Used by the compile
+// thread alone; made when the first function is compiled.
 
 import CLLVM
 import Glibc
@@ -12,8 +12,6 @@ final class CodeGenerator {
     let cpu: String
     let features: String
     private let machine: LLVMTargetMachineRef
-    private let jit: LLVMOrcLLJITRef
-    private let library: LLVMOrcJITDylibRef
     private let options: LLVMPassBuilderOptionsRef
     private let layout: LLVMTargetDataRef
     private let triple: String
@@ -50,12 +48,6 @@ final class CodeGenerator {
         else { throw CompileError(text: "no target machine for \(triple)") }
         self.machine = machine
         layout = LLVMCreateTargetDataLayout(machine)
-        var jit: LLVMOrcLLJITRef?
-        if let error = LLVMOrcCreateLLJIT(&jit, LLVMOrcCreateLLJITBuilder()) {
-            throw CompileError(text: Self.text(error))
-        }
-        self.jit = jit!
-        library = LLVMOrcLLJITGetMainJITDylib(jit)
         options = LLVMCreatePassBuilderOptions()
     }
 
@@ -112,25 +104,5 @@ final class CodeGenerator {
             throw CompileError(text: Self.take(message))
         }
         return buffer!
-    }
-
-    /// Links an object; answers the addresses of `symbols` and what frees the code.
-    func link(
-        _ object: LLVMMemoryBufferRef, _ symbols: [String]
-    ) throws(CompileError) -> (addresses: [UInt64], tracker: LLVMOrcResourceTrackerRef) {
-        let tracker: LLVMOrcResourceTrackerRef = LLVMOrcJITDylibCreateResourceTracker(library)
-        if let error = LLVMOrcLLJITAddObjectFileWithRT(jit, tracker, object) { throw CompileError(text: Self.text(error)) }
-        var addresses: [UInt64] = []
-        for symbol in symbols {
-            var address: LLVMOrcExecutorAddress = 0
-            if let error = LLVMOrcLLJITLookup(jit, &address, symbol) { throw CompileError(text: Self.text(error)) }
-            addresses.append(address)
-        }
-        return (addresses, tracker)
-    }
-
-    func free(_ tracker: LLVMOrcResourceTrackerRef) {
-        if let error = LLVMOrcResourceTrackerRemove(tracker) { LLVMConsumeError(error) }
-        LLVMOrcReleaseResourceTracker(tracker)
     }
 }

@@ -41,10 +41,9 @@ public struct JITStatistics: Sendable {
 
 /// Native code in use.
 struct NativeUnit {
-    let tracker: LLVMOrcResourceTrackerRef
-    let words: [CodePointer]
+    let code: NativeCode
+    let words: [Words]
     let functions: [Ref<Function>]
-    let codeBytes: Int
     var exits = 0
     var speculates: Bool
 }
@@ -168,7 +167,7 @@ public enum JIT {
         let number = nextUnit
         nextUnit += 1
         let unit = Unit(
-            number: number, bodies: bodies, speculates: speculates, exitHelper: exitHelperAddress,
+            number: number, bodies: bodies, speculates: speculates,
             features: (generator.cpu, generator.features))
         generator.prepare(unit.ir.module)
         var clock = now()
@@ -197,9 +196,10 @@ public enum JIT {
         lap(&statistics.otherTime)
         let object = try generator.object(unit.ir.module)
         lap(&statistics.emittingTime)
-        let size = Int(LLVMGetBufferSize(object))
-        let (addresses, tracker) = try generator.link(object, unit.published.map(\.symbol))
-        publish(unit, addresses, tracker, size)
+        defer { LLVMDisposeMemoryBuffer(object) }
+        let bytes = UnsafeRawBufferPointer(start: LLVMGetBufferStart(object), count: LLVMGetBufferSize(object))
+        let (code, addresses) = try link(bytes, unit)
+        publish(unit, addresses, code)
         lap(&statistics.linkingTime)
     }
 
@@ -232,23 +232,33 @@ public enum JIT {
 
     // MARK: Publishing
 
-    private static func publish(
-        _ unit: Unit, _ addresses: [UInt64], _ tracker: LLVMOrcResourceTrackerRef, _ size: Int
-    ) {
+    private static func link(
+        _ object: UnsafeRawBufferPointer, _ unit: Unit
+    ) throws(CompileError) -> (NativeCode, [UInt64]) {
+        let symbols = Symbols(
+            constants: unit.constants.list.map(\.value), tables: unit.constants.tables.map { $0.map(\.value) })
+        do throws(LinkError) {
+            return try Linker.link(object, symbols, unit.published.map(\.symbol))
+        } catch { throw CompileError(text: error.text) }
+    }
+
+    private static func publish(_ unit: Unit, _ addresses: [UInt64], _ code: NativeCode) {
         for body in unit.bodies { discard(body.function) }
+        var words: [Words] = []
         for (item, address) in zip(unit.published, addresses) {
-            let word = UnsafeMutablePointer(mutating: item.word)
+            let word = item.function.pointee.code! + item.word
             let key = UInt(bitPattern: word)
             if originals[key] == nil { originals[key] = word.pointee }
             vm_store_release(word, address)
+            words.append(word)
         }
         units[unit.number] = NativeUnit(
-            tracker: tracker, words: unit.published.map(\.word), functions: unit.bodies.map(\.function), codeBytes: size,
+            code: code, words: words, functions: unit.bodies.map(\.function),
             speculates: unit.speculates)
         for body in unit.bodies { unitOf[body.function] = unit.number }
         statistics.units += 1
         statistics.functions += unit.bodies.count
-        statistics.codeBytes += size
+        statistics.codeBytes += code.byteCount
     }
 
     /// Takes the words of a function's earlier native code back. Its code stays: somebody may be running it.
@@ -256,7 +266,7 @@ public enum JIT {
         guard let number = unitOf[function], let old = units[number] else { return }
         for word in old.words {
             guard let original = originals[UInt(bitPattern: word)] else { continue }
-            vm_store_release(UnsafeMutablePointer(mutating: word), original)
+            vm_store_release(word, original)
         }
         for function in old.functions { unitOf[function] = nil }
     }
@@ -312,8 +322,8 @@ public enum JIT {
         for (number, unit) in units where belongs(unit.functions[0]) {
             for word in unit.words { originals[UInt(bitPattern: word)] = nil }
             for function in unit.functions { unitOf[function] = nil }
-            statistics.codeBytes -= unit.codeBytes
-            generator?.free(unit.tracker)
+            statistics.codeBytes -= unit.code.byteCount
+            unit.code.free()
             units[number] = nil
         }
         refused = refused.filter { !belongs($0.key) }
@@ -331,7 +341,7 @@ public enum JIT {
         let s = statistics
         complain(
             """
-            jit: \(s.functions) functions in \(s.units) units, \(s.failed) failed, \(s.codeBytes) bytes of objects, \
+            jit: \(s.functions) functions in \(s.units) units, \(s.failed) failed, \(s.codeBytes) bytes of code, \
             \(s.compileTime / 1_000_000) ms compiling (IR \(s.loweringTime / 1_000_000), optimising \
             \(s.optimisingTime / 1_000_000), emitting \(s.emittingTime / 1_000_000), linking \
             \(s.linkingTime / 1_000_000)), \(s.exits) side exits, \(s.recompiled) units compiled again

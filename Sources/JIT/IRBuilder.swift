@@ -116,7 +116,7 @@ final class IRBuilder {
 
     func int(_ value: Int) -> Value { LLVMConstInt(i64, UInt64(bitPattern: Int64(value)), 0) }
     func word(_ value: UInt64) -> Value { LLVMConstInt(i64, value, 0) }
-    func address(_ value: UInt64) -> Value { LLVMConstIntToPtr(word(value), pointer) }
+    var null: Value { LLVMConstNull(pointer) }
     var poison: Value { LLVMGetPoison(i64) }
 
     // MARK: Arithmetic
@@ -198,16 +198,13 @@ final class IRBuilder {
 
     /// A function that LLVM knows by name.
     func declare(_ name: String, _ result: LLVMTypeRef, _ parameters: [LLVMTypeRef]) -> Callee {
-        var list: [LLVMTypeRef?] = parameters
-        let type: LLVMTypeRef = LLVMFunctionType(result, &list, UInt32(list.count), 0)
+        let type = functionType(result, parameters)
         return Callee(type: type, value: LLVMGetNamedFunction(module, name) ?? LLVMAddFunction(module, name, type))
     }
 
-    /// A function of the machine, by its address; C convention.
-    func machine(_ address: UInt64, _ result: LLVMTypeRef, _ parameters: [LLVMTypeRef]) -> Callee {
+    func functionType(_ result: LLVMTypeRef, _ parameters: [LLVMTypeRef]) -> LLVMTypeRef {
         var list: [LLVMTypeRef?] = parameters
-        let type: LLVMTypeRef = LLVMFunctionType(result, &list, UInt32(list.count), 0)
-        return Callee(type: type, value: self.address(address))
+        return LLVMFunctionType(result, &list, UInt32(list.count), 0)
     }
 
     @discardableResult func call(_ callee: Callee, _ arguments: [Value]) -> Value {

@@ -181,7 +181,7 @@ extension Lowering {
         let wideValue = ir.shiftRightLogical(loaded, spare)
         ir.branch(done)
         ir.position(short)
-        let reader = ir.machine(NativeHelpers.readBitsAddress, ir.i64, [ir.i64, ir.i64, ir.i64])
+        let reader = helper(.readBits, ir.i64, [ir.i64, ir.i64, ir.i64])
         let shortValue = ir.call(reader, [word(context, 2), position, bits])
         ir.branch(done)
         ir.position(done)
@@ -211,9 +211,10 @@ extension Lowering {
         let bits = Int(raw(2))
         guard let fail = failBlock(0) else { return false }
         let context = object(value(1))
-        let helper = ir.machine(NativeHelpers.matchStringAddress, ir.i64, [ir.i64, ir.i64, ir.i64])
+        let helper = self.helper(.matchString, ir.i64, [ir.i64, ir.i64, ir.i64])
         func general() {
-            let result = ir.call(helper, [value(1), ir.word(raw(3)), ir.int(bits)])
+            let string = raw(3) == 0 ? ir.word(0) : unit.constants.word(.string(raw(3)))
+            let result = ir.call(helper, [value(1), string, ir.int(bits)])
             pass(if: ir.compare(LLVMIntNE, result, ir.int(0)), failAt: 0)
         }
         guard bits % 8 == 0, bits > 0, bits <= 64 else {

@@ -63,7 +63,7 @@ extension Lowering {
         case .put_tuple2_3: lowerTuple(elements: [1, 2, 3])
         case .get_map_elements: lowerMapElements()
         case .self: set(0, processID)
-        case .catch: set(0, ir.word(Term.catchTag(body.base + instruction.targets[0]).raw))
+        case .catch: set(0, unit.constants.word(.catchTag(body.function, instruction.targets[0])))
         case .try_case:
             set(0, ir.word(Term.nil.raw))
             setX(0, x(3))
@@ -149,7 +149,7 @@ extension Lowering {
 
     private func pushReturn() {
         let frame = ir.offset(stack, -8)
-        ir.store(ir.word(address(of: current.next)), frame, .heap)
+        ir.store(place(current.next), frame, .heap)
         stack = frame
     }
 
@@ -163,10 +163,10 @@ extension Lowering {
         let isLocal = current.op == .call || current.op == .call_only || current.op == .call_last
         guard isLocal else {
             for register in current.reads { flush(register) }
-            let export = ir.address(raw(0))
+            let export = unit.constants.pointer(.export(Ref(bitPattern: UInt(raw(0)))!))
             return dispatch(ir.load(ir.pointer, ir.offset(export, Field.exportEntry), .process))
         }
-        let callee = UnsafeMutablePointer<Function>(bitPattern: UInt(raw(0)))!
+        let callee = Ref<Function>(bitPattern: UInt(raw(0)))!
         let arity = Int(callee.pointee.arity)
         if isBody, callee == body.function, current.op != .call {
             // The entry's arguments are this function's variables.
@@ -174,10 +174,11 @@ extension Lowering {
         }
         if let target = unit.nativeBody(callee) {
             for register in argumentRegisters..<max(arity, argumentRegisters) { flush(register) }
-            return tail(target, pc: ir.address(0), (0..<min(arity, argumentRegisters)).map { x($0) })
+            return tail(target, pc: ir.null, (0..<min(arity, argumentRegisters)).map { x($0) })
         }
         for register in 0..<arity { flush(register) }
-        dispatch(ir.load(ir.pointer, ir.offset(ir.address(raw(0)), Field.functionEntry), .process))
+        let function = unit.constants.pointer(.function(callee))
+        dispatch(ir.load(ir.pointer, ir.offset(function, Field.functionEntry), .process))
     }
 
     /// A local fun of the right arity whose module is loaded; its free variables follow the arguments.
@@ -231,13 +232,13 @@ extension Lowering {
     }
 
     private func lowerMakeFun() {
-        let entry = UnsafePointer<FunEntry>(bitPattern: UInt(raw(0)))!.pointee
+        let entry = Ref<FunEntry>(bitPattern: UInt(raw(0)))!
         let count = Int(raw(2))
         let values = (0..<count).map { value(3 + $0) }
         let object = take(Layout.funWords + count)
         setWord(object, 0, ir.word(Header.make(Layout.funWords - 1 + count, Subtag.fun)))
-        setWord(object, 1, ir.word(raw(0)))
-        setWord(object, 2, ir.word(UInt64(entry.arity) | UInt64(count) << 8))
+        setWord(object, 1, unit.constants.word(.funEntry(entry)))
+        setWord(object, 2, ir.word(UInt64(entry.pointee.arity) | UInt64(count) << 8))
         setWord(object, 3, processID)
         setWord(object, 4, ir.word(Term.nil.raw))
         for (index, value) in values.enumerated() { setWord(object, 5 + index, value) }
@@ -271,8 +272,46 @@ extension Lowering {
             ir.position(boxedBlock)
             subject = word(object(subject), 0)
         }
-        let choice = LLVMBuildSwitch(ir.builder, subject, fail, UInt32(values.count))
-        for (value, label) in zip(values, labels) { LLVMAddCase(choice, ir.word(value), block(at: label)) }
+        choose(subject, Array(zip(values, labels)), otherwise: fail)
+    }
+
+    /// A switch over what is the same in every run, then comparisons with the atoms that are not.
+    private func choose(_ subject: Value, _ cases: [(value: UInt64, label: Int)], otherwise fail: BasicBlock) {
+        let isHeader = current.op == .select_tuple_arity
+        let atoms = cases.filter { !isHeader && !Constant.isStable($0.value) }
+        let fixed = cases.filter { isHeader || Constant.isStable($0.value) }
+        var other = fail
+        if !atoms.isEmpty, !fixed.isEmpty { other = newBlock("atoms") }
+        if !fixed.isEmpty {
+            let choice = LLVMBuildSwitch(ir.builder, subject, other, UInt32(fixed.count))
+            for (value, label) in fixed { LLVMAddCase(choice, ir.word(value), block(at: label)) }
+            if !atoms.isEmpty { ir.position(other) }
+        }
+        guard !atoms.isEmpty else { return }
+        if atoms.count > 6 { return search(subject, atoms, otherwise: fail) }
+        for (index, (value, label)) in atoms.enumerated() {
+            let next = index == atoms.count - 1 ? fail : newBlock("atom")
+            ir.branch(ir.equal(subject, term(value)), block(at: label), next)
+            ir.position(next)
+        }
+    }
+
+    /// Binary search in a table that the linker has sorted, then a switch over the position.
+    private func search(_ subject: Value, _ atoms: [(value: UInt64, label: Int)], otherwise fail: BasicBlock) {
+        var row = unit.constants.table(atoms.map { .term($0.value) })
+        var count = atoms.count
+        while count > 1 {
+            let half = count / 2
+            let middle = ir.offset(row, 16 * half)
+            let isAbove = ir.compare(LLVMIntUGE, subject, ir.load(ir.i64, middle, .code))
+            row = ir.select(isAbove, middle, row)
+            count -= half
+        }
+        let found = newBlock("known")
+        ir.branch(ir.equal(ir.load(ir.i64, row, .code), subject), found, fail)
+        ir.position(found)
+        let choice = LLVMBuildSwitch(ir.builder, ir.load(ir.i64, ir.offset(row, 8), .code), fail, UInt32(atoms.count))
+        for (index, atom) in atoms.enumerated() { LLVMAddCase(choice, ir.int(index), block(at: atom.label)) }
     }
 
     // MARK: Data
@@ -314,7 +353,7 @@ extension Lowering {
         for pair in 0..<count { set(4 + 2 * pair, results[pair]) }
     }
 
-    private var lookupHelper: IRBuilder.Callee { ir.machine(NativeHelpers.mapLookupAddress, ir.i64, [ir.i64, ir.i64]) }
+    private var lookupHelper: IRBuilder.Callee { helper(.mapLookup, ir.i64, [ir.i64, ir.i64]) }
 
     private func failIfNone(_ value: Value, _ fail: BasicBlock) {
         let found = newBlock("found")
@@ -340,7 +379,7 @@ extension Lowering {
         ir.position(test)
         let bytes = ir.shiftLeft(index, ir.int(3))
         let next = ir.add(index, ir.int(1))
-        ir.branch(ir.equal(ir.load(ir.i64, ir.offset(ir.offset(keys, 8), bytes), .heap), key), hit, search)
+        ir.branch(ir.equal(ir.load(ir.i64, ir.offset(ir.offset(keys, 8), bytes), .heap), term(key)), hit, search)
         var values: [LLVMValueRef?] = [ir.int(0), next]
         var blocks: [LLVMBasicBlockRef?] = [flat, test]
         LLVMAddIncoming(index, &values, &blocks, 2)
@@ -348,7 +387,7 @@ extension Lowering {
         let inFlat = ir.load(ir.i64, ir.offset(ir.offset(object, 24), bytes), .heap)
         ir.branch(done)
         ir.position(hashed)
-        let inTree = ir.call(lookupHelper, [map, ir.word(key)])
+        let inTree = ir.call(lookupHelper, [map, term(key)])
         let found = newBlock("found")
         ir.branch(ir.equal(inTree, 0), fail, found)
         ir.position(found)

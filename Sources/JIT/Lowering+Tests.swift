@@ -195,7 +195,7 @@ extension Lowering {
         let bits = unknown.count == 1 ? unknown[0].1 : ir.and(a, b)
         ir.branch(ir.equal(ir.and(bits, 15), 15), small, general)
         ir.position(general)
-        let order = ir.call(ir.machine(NativeHelpers.compareAddress, ir.i64, [ir.i64, ir.i64]), [a, b])
+        let order = ir.call(helper(.compare, ir.i64, [ir.i64, ir.i64]), [a, b])
         end(ir.compare(predicate, order, ir.int(0)), failAt: index)
         ir.position(small)
         learnSmall(operands.0)
@@ -216,8 +216,7 @@ extension Lowering {
             ? ir.or(ir.equal(ir.and(a, 3), 3), ir.equal(ir.and(b, 3), 3)) : ir.equal(ir.and(ir.and(a, b), 3), 3)
         ir.branch(decided, no, general)
         ir.position(general)
-        let helper = exact ? NativeHelpers.identicalAddress : NativeHelpers.equalAddress
-        let result = ir.call(ir.machine(helper, ir.i64, [ir.i64, ir.i64]), [a, b])
+        let result = ir.call(helper(exact ? .identical : .equal, ir.i64, [ir.i64, ir.i64]), [a, b])
         ir.branch(ir.equal(result, 0), no, yes)
     }
 }

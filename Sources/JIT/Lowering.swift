@@ -159,7 +159,7 @@ final class Lowering {
     /// Continues in the native function of another entry point.
     private func enterPoint(_ word: Int) {
         for register in body.blocks[body.blockAt[word]!].liveIn.members { flush(register) }
-        tail(unit.entryPoint(body, word), pc: ir.address(address(of: word)))
+        tail(unit.entryPoint(body, word), pc: place(word))
     }
 
     private func lower(_ version: Version) {
@@ -180,7 +180,15 @@ final class Lowering {
 
     // MARK: Registers
 
-    func address(of word: Int) -> UInt64 { UInt64(UInt(bitPattern: body.base + word)) }
+    /// Address of a word of this function's code.
+    func place(_ word: Int) -> Value { unit.constants.pointer(.word(body.function, word)) }
+    func term(_ raw: UInt64) -> Value { Constant.isStable(raw) ? ir.word(raw) : unit.constants.word(.term(raw)) }
+    /// Where interpreted code of an instruction goes on.
+    func code(_ constant: Constant) -> Value { unit.constants.code(constant, ir.codeType) }
+    func helper(_ helper: Helper, _ result: LLVMTypeRef, _ parameters: [LLVMTypeRef]) -> IRBuilder.Callee {
+        let type = ir.functionType(result, parameters)
+        return IRBuilder.Callee(type: type, value: unit.constants.code(.helper(helper), type))
+    }
 
     private func local(_ register: Int) -> Value {
         if let local = locals[register] { return local }
@@ -313,7 +321,8 @@ final class Lowering {
         switch operand {
         case .x(let register): x(register)
         case .y(let register): y(register)
-        case .constant(let word), .raw(let word): ir.word(word)
+        case .constant(let word): term(word)
+        case .raw(let word): ir.word(word)
         case .live(let count): ir.int(count)
         case .label, .raising: ir.int(0)
         }
@@ -389,24 +398,25 @@ final class Lowering {
             written.formUnion(RegisterSet(liveAfter.members.filter { $0 < RegisterSet.firstFloat && !current.writes.contains($0) }))
         }
         for register in written.members { flush(register) }
-        let slow = ir.machine(
-            NativeHelpers.slowCallAddress, ir.pointer, [ir.pointer, ir.pointer, ir.pointer, ir.pointer, ir.i64, ir.pointer])
-        let place = ir.address(address(of: current.start))
-        let pc = ir.call(slow, [context, place, stack, heapTop, reductions, ir.address(slowAddress(current.op))])
+        let slow = helper(
+            .slowCall, ir.pointer, [ir.pointer, ir.pointer, ir.pointer, ir.pointer, ir.i64, ir.pointer])
+        let function = unit.constants.pointer(.slowFunction(current.op))
+        let pc = ir.call(slow, [context, place(current.start), stack, heapTop, reductions, function])
         restore()
         let others = newBlock("elsewhere")
         let flow = FunctionBody.flow(current)
         let comesBack = flow == .next
         let next = newBlock("next")
         if comesBack && current.targets.isEmpty {
-            ir.branchRarely(ir.compare(LLVMIntNE, ir.toInteger(pc), ir.word(address(of: current.next))), others, next)
+            ir.branchRarely(ir.compare(LLVMIntNE, ir.toInteger(pc), ir.toInteger(place(current.next))), others, next)
         } else if current.targets.isEmpty {
             ir.branch(others)
         } else {
             let labels = Set(current.targets).sorted()
-            let choice = LLVMBuildSwitch(ir.builder, ir.toInteger(pc), others, UInt32(labels.count + 1))
-            if comesBack { LLVMAddCase(choice, ir.word(address(of: current.next)), next) }
-            for label in labels where label != current.next { LLVMAddCase(choice, ir.word(address(of: label)), block(at: label)) }
+            let distance = ir.sub(ir.toInteger(pc), ir.toInteger(place(0)))
+            let choice = LLVMBuildSwitch(ir.builder, distance, others, UInt32(labels.count + 1))
+            if comesBack { LLVMAddCase(choice, ir.int(8 * current.next), next) }
+            for label in labels where label != current.next { LLVMAddCase(choice, ir.int(8 * label), block(at: label)) }
         }
         ir.position(others)
         dispatch(pc)
@@ -427,7 +437,7 @@ final class Lowering {
     /// Ends this path in the interpreter's slow half of the current instruction.
     func leaveSlowly() {
         for register in current.reads { flush(register) }
-        tail(ir.address(slowHandlerAddress(current.op)), pc: ir.address(address(of: current.start)))
+        tail(code(.slowHandler(current.op)), pc: place(current.start))
     }
 
     /// Gives up native code at the current instruction, which must not have changed anything yet.
@@ -437,8 +447,8 @@ final class Lowering {
         for target in current.targets { if let block = body.blockAt[target] { live.formUnion(body.blocks[block].liveIn) } }
         live.formUnion(RegisterSet(current.reads))
         for register in live.members { flush(register) }
-        ir.call(ir.machine(unit.exitHelper, ir.void, [ir.i64]), [ir.word(unit.number)])
-        tail(ir.address(handlerAddress(current.op)), pc: ir.address(address(of: current.start)))
+        ir.call(helper(.exit, ir.void, [ir.i64]), [unit.constants.word(.unit(unit.number))])
+        tail(code(.handler(current.op)), pc: place(current.start))
     }
 
     /// An operand makes the fast half impossible.
@@ -498,8 +508,8 @@ final class Lowering {
     }
 
     private func collect(bytes: Int, live: Int) {
-        let collect = ir.machine(
-            NativeHelpers.collectAddress, ir.i64, [ir.pointer, ir.i64, ir.pointer, ir.pointer, ir.i64, ir.i64])
+        let collect = helper(
+            .collect, ir.i64, [ir.pointer, ir.i64, ir.pointer, ir.pointer, ir.i64, ir.i64])
         let leaving = ir.call(collect, [context, ir.int(bytes / 8), stack, heapTop, reductions, ir.int(live)])
         restore()
         let ends = newBlock("ends")

@@ -13,7 +13,9 @@ import Terms
 /// A native function that stands in a code word once it is compiled.
 struct Published {
     let symbol: String
-    let word: CodePointer
+    let function: Ref<Function>
+    /// Index in the function's code.
+    let word: Int
 }
 
 final class Unit {
@@ -22,28 +24,27 @@ final class Unit {
     let bodies: [FunctionBody]
     /// Slow halves of arithmetic give native code up.
     let speculates: Bool
-    /// Called with the unit's number at each side exit.
-    let exitHelper: UInt64
+    let constants: Constants
     private(set) var published: [Published] = []
     private var natives: [Ref<Function>: Value] = [:]
-    private var points: [UInt64: Value] = [:]
+    private var points: [CodePointer: Value] = [:]
     private var pending: [(body: FunctionBody, word: Int, function: Value)] = []
 
     init(
-        number: UInt64, bodies: [FunctionBody], speculates: Bool, exitHelper: UInt64,
+        number: UInt64, bodies: [FunctionBody], speculates: Bool,
         features: (cpu: String, features: String)
     ) {
         self.number = number
         self.bodies = bodies
         self.speculates = speculates
-        self.exitHelper = exitHelper
         ir = IRBuilder(name: bodies[0].name, features: features)
+        constants = Constants(ir)
     }
 
     /// Writes the IR of all functions.
     func lower() {
         for body in bodies {
-            natives[body.function] = ir.makeFunction("\(body.name) \(number)", isPublic: false)
+            natives[body.function] = ir.makeFunction(body.name, isPublic: false)
         }
         for body in bodies {
             makePublicEntry(body)
@@ -58,7 +59,7 @@ final class Unit {
     }
 
     private func makePublicEntry(_ body: FunctionBody) {
-        let function = ir.makeFunction("\(body.name) entry \(number)", isPublic: true)
+        let function = ir.makeFunction("\(body.name) entry", isPublic: true)
         ir.position(ir.block(function, "entry"))
         let parameters = (0..<5).map { LLVMGetParam(function, UInt32($0))! }
         var arguments = parameters
@@ -75,7 +76,7 @@ final class Unit {
         var length = 0
         let name = String(cString: LLVMGetValueName2(function, &length))
         LLVMSetLinkage(function, LLVMExternalLinkage)
-        published.append(Published(symbol: name, word: body.base + word))
+        published.append(Published(symbol: name, function: body.function, word: word))
     }
 
     /// The body of `function`, if it belongs to the unit.
@@ -83,9 +84,9 @@ final class Unit {
 
     /// The native function that goes on at `word`.
     func entryPoint(_ body: FunctionBody, _ word: Int) -> Value {
-        let key = UInt64(UInt(bitPattern: body.base + word))
+        let key = body.base + word
         if let function = points[key] { return function }
-        let function = ir.makeFunction("\(body.name) w\(word) \(number)", isPublic: false)
+        let function = ir.makeFunction("\(body.name) w\(word)", isPublic: false)
         points[key] = function
         pending.append((body, word, function))
         return function

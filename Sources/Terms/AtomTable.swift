@@ -4,6 +4,9 @@
 public import CMachine
 import Glibc
 
+/// Atoms that have the same index in every run.
+public var fixedAtomCount: Int { fixedAtomNames.count }
+
 /// One atom's text.
 public struct AtomEntry {
     /// UTF-8, not terminated.
