@@ -28,6 +28,7 @@ test: build check-generated check-hot coverage ## set up, build and run every te
 	python3 Tests/Conformance/terminal.py $(ENIGMA)
 	python3 Tests/Conformance/terminal.py $(ENIGMA) --only editing,errors,break,wide --flags "--gc-stress" --flags "+S 1"
 	python3 Tests/Conformance/run.py $(ENIGMA)
+	python3 Tests/Conformance/fuzz.py $(ENIGMA)
 
 bench: build ## run the benchmarks on the real erl and on Enigma alternately
 	python3 otp/bench/run.py $(ENIGMA)

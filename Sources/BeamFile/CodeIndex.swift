@@ -205,6 +205,12 @@ private struct Checker {
             }
         }
         switch opcode {
+        case .bif0: try checkArity(operands[0], 0, reader.start)
+        case .bif1, .bif2: try checkArity(operands[1], opcode == .bif1 ? 1 : 2, reader.start)
+        case .gc_bif1: try checkArity(operands[2], 1, reader.start)
+        case .gc_bif2, .gc_bif3: try checkArity(operands[2], opcode == .gc_bif2 ? 2 : 3, reader.start)
+        case .call_ext, .call_ext_last, .call_ext_only:
+            try checkArity(operands[1], operands[0].value, reader.start)
         case .bs_put_string: try checkString(operands[1], operands[0].value, reader.start)
         case .bs_match_string:
             let bits = operands[2].value
@@ -220,6 +226,11 @@ private struct Checker {
             }
         default: break
         }
+    }
+
+    /// The import must take as many arguments as the instruction gives it.
+    private func checkArity(_ row: Operand, _ count: Int, _ at: Int) throws(LoadError) {
+        try require(file.imports[row.value].arity == count, .badIndex, at)
     }
 
     /// `bytes` bytes from `offset` must lie within the string table.

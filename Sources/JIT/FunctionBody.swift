@@ -138,6 +138,7 @@ final class FunctionBody {
         case .call_ext, .call_ext_only, .call_ext_last, .call_bif:
             reads += 0..<Int(export().arity)
             writes = [0]
+        case .check_apply: reads += 0..<Int(raw(0))
         case .call_fun, .call_fun_last:
             reads += 0...Int(raw(0))
             writes = [0]

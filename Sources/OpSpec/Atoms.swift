@@ -358,6 +358,7 @@ public let atomList = """
     erts_literal_area_collector
     ets
     ets_always_compress
+    ets_info_binary
     ets_lookup_binary_info
     ets_raw_first
     ets_raw_next

@@ -99,6 +99,7 @@ private let calls: [Instruction] = [
     Instruction("call_fun2_last", nil, "k:arity k:bytes s:fun k:location", .fast),
     Instruction("apply", nil, "k:arity k:location", .slow),
     Instruction("apply_last", nil, "k:arity k:bytes k:location", .slow),
+    Instruction("check_apply", nil, "k:arity k:location", .slow),
     Instruction("make_fun", nil, "k:entry d n(s)", .pure),
     Instruction("make_fun2", nil, "k:entry k:count", .slow),
 ]

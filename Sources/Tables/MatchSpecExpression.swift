@@ -139,9 +139,12 @@ extension MatchCompiler {
         let start = code.count
         let before = depth
         var isConstant = true
+        var marks: [Int] = []
         for index in 0..<size {
+            marks.append(messages.count)
             if try !compileExpression(tuple.element(index)) { isConstant = false }
         }
+        reverseMessages(marks)
         guard isConstant else {
             emit(MatchOp.makeTuple, UInt64(size))
             depth -= size - 1
@@ -211,7 +214,24 @@ extension MatchCompiler {
     }
 
     private mutating func compileArguments(of call: Term) throws(MatchFailure) {
-        for index in 1..<max(call.tupleSize, 1) { _ = try compileExpression(call.element(index)) }
+        var marks: [Int] = []
+        for index in 1..<max(call.tupleSize, 1) {
+            marks.append(messages.count)
+            _ = try compileExpression(call.element(index))
+        }
+        reverseMessages(marks)
+    }
+
+    /// OTP looks at elements and arguments from the last to the first. `marks`: where the messages of each begin.
+    private mutating func reverseMessages(_ marks: [Int]) {
+        guard let first = marks.first, first < messages.count else { return }
+        var ordered: [MatchMessage] = []
+        var end = messages.count
+        for mark in marks.reversed() {
+            ordered += messages[mark..<end]
+            end = mark
+        }
+        messages.replaceSubrange(first..., with: ordered)
     }
 
     private mutating func compileBoth(_ call: Term, _ operation: UInt64, _ name: String) throws(MatchFailure) -> Bool {
@@ -295,7 +315,9 @@ extension MatchCompiler {
         let arity = call.tupleSize - 1
         let (arities, inGuard, needs) = rules(action)
         if action != .selfPid {
-            if let problem = contextProblem(action, name, arity, arities, inGuard, needs) {
+            // OTP's name for it here.
+            let told = action == .setSeqToken ? "set_seq_trace" : name
+            if let problem = contextProblem(action, told, arity, arities, inGuard, needs) {
                 try error(problem)
                 return pushPlaceholder()
             }

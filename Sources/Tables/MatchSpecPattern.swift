@@ -156,6 +156,11 @@ struct MatchCompiler {
     /// The head of a trace specification: its elements are matched with the arguments.
     private mutating func compileArguments(_ pattern: Term) throws(MatchFailure) {
         guard pattern.isTuple else {
+            if pattern.isMap {
+                var tasks = WordBuffer()
+                defer { tasks.release() }
+                try compileMap(pattern, at: 0, &tasks)
+            }
             addMessageOrIgnore("Match head is invalid in this context.")
             throw .invalid
         }

@@ -34,6 +34,10 @@ func ets_info_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
 }
 
 func ets_info_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    if arguments[1] == Atoms.binary {
+        let collector = Exports.findOrMake(Atoms.erts_internal, Atoms.ets_info_binary, 1)
+        return process.trap(to: collector, arguments[0])
+    }
     var cause = Term.none
     guard let locked = TableRegistry.acquire(process, arguments[0], .information, .shared, &cause) else {
         return cause == Atoms.id ? Atoms.undefined : process.tableError(cause)

@@ -69,7 +69,7 @@ public enum TermHooks {
         )? = nil
     /// The export M:F/A, made if need be.
     nonisolated(unsafe) public static var export: (@convention(thin) (Term, Term, Int) -> Ref<Export>)? = nil
-    /// Whether M:F/A is exported by loaded code.
+    /// Whether something has named M:F/A as an export: loaded code, a call or a fun.
     nonisolated(unsafe) public static var isExported: (@convention(thin) (Term, Term, Int) -> Bool)? = nil
     /// The live magic reference or alias that has these numbers, built on the heap.
     nonisolated(unsafe) public static var liveReference: (@convention(thin) (Ref<Heap>, (UInt64, UInt64)) -> Term?)? =

@@ -143,7 +143,7 @@ private struct OldHash {
             addBytes(term.referenceNumbers.0, 4, times: 9)
             scale(10)
         case Subtag.externalPid:
-            addBytes(object[2] & 0x7FFF, 4, times: 5)
+            addBytes(object[2] & 0xFFFF_FFFF, 4, times: 5)
             scale(6)
         case Subtag.externalPort: addPort(object[2])
         default: preconditionFailure("old hash of a header \(term.header)")

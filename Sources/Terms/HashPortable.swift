@@ -135,7 +135,7 @@ private struct PortableHash {
             add(UInt32(truncatingIfNeeded: bits &>> 32), UInt32(truncatingIfNeeded: bits), 12)
         case Subtag.reference, Subtag.magicReference, Subtag.externalReference:
             add(UInt32(truncatingIfNeeded: term.referenceNumbers.0), 0, 7)
-        case Subtag.externalPid: add(UInt32(truncatingIfNeeded: object[2] & 0x7FFF), 0, 5)
+        case Subtag.externalPid: add(UInt32(truncatingIfNeeded: object[2]), 0, 5)
         case Subtag.externalPort:
             add(UInt32(truncatingIfNeeded: object[2]), UInt32(truncatingIfNeeded: object[2] &>> 32), 6)
         default: preconditionFailure("portable hash of a header \(term.header)")

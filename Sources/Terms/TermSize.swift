@@ -55,6 +55,8 @@ private func addObject(_ term: Term, _ stack: inout WordStack) -> Int {
         push(object + 3, 1)
         push(object + Layout.funWords, words &- Layout.funWords)
     case Subtag.subBinary: return subBinarySize(term)
+    // OTP keeps as many numbers as the reference has, after two words of its own and a count.
+    case Subtag.externalReference: return 4 &+ term.referenceWords.count / 2
     default: break
     }
     return words

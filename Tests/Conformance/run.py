@@ -78,6 +78,13 @@ def differences(module, expected, got):
     return wrong, len(want) - sum(1 for n, w, _ in wrong if w)
 
 
+def excerpts(want, have, width=600):
+    """The parts of two texts around their first difference."""
+    same = len(os.path.commonprefix([want, have]))
+    start = max(0, same - width // 2) if same > width // 2 else 0
+    return want[start:start + width], have[start:start + width]
+
+
 def main():
     arguments = sys.argv[1:]
     enigma = os.path.abspath(arguments.pop(0))
@@ -108,7 +115,7 @@ def main():
                 failed += len(wrong)
                 print("%-10s %-28s %4d equal %4d differ" % (mode, module, right, len(wrong)), flush=True)
                 for name, want, have in wrong[:20]:
-                    print("  %s\n    erl    %s\n    enigma %s" % (name, str(want)[:600], str(have)[:600]))
+                    print("  %s\n    erl    %s\n    enigma %s" % ((name,) + excerpts(str(want), str(have))))
     stale = [n for n in known if n not in seen and n.split(":")[0] in modules]
     for name in stale:
         print("no longer differs, take it off the list: %s" % name)

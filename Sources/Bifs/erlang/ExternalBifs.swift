@@ -127,10 +127,11 @@ func erlang_binary_to_term_2(_ process: Ref<Process>, _ arguments: Arguments) ->
         } else if rest.head == Atoms.used {
             wantsUsed = true
         } else {
-            return process.badarg()
+            return process.raise(Atoms.badarg, cause: Atoms.badopt)
         }
         rest = rest.tail
     }
-    guard rest.isNil, let result = decode(process, arguments[0], options) else { return process.badarg() }
+    guard rest.isNil else { return process.raise(Atoms.badarg, cause: Atoms.badopt) }
+    guard let result = decode(process, arguments[0], options) else { return process.badarg() }
     return wantsUsed ? process.heap.tuple(result.term, .small(result.used)) : result.term
 }

@@ -36,7 +36,7 @@ let operatorBifs: [Bif] = [
 // MARK: - Arithmetic
 
 func erlang_plus_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    arguments[0].isNumber ? arguments[0] : process.badarith()
+    process.arithmetic(add(process.heap, arguments[0], .small(0)))
 }
 
 func erlang_plus_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {

@@ -88,6 +88,7 @@ enum RegexCache {
     private static func compile(_ key: [UInt8]) -> Result<Regex, RegexFailure> {
         let context = pcre2_compile_context_create_8(nil)
         defer { pcre2_compile_context_free_8(context) }
+        pcre2_set_character_tables_8(context, RegexTables.latin1)
         if word(key, 1) != 0 { pcre2_set_newline_8(context, word(key, 1)) }
         if word(key, 2) != 0 { pcre2_set_bsr_8(context, word(key, 2)) }
         var status: Int32 = 0
@@ -98,8 +99,9 @@ enum RegexCache {
                 &position, context)
         }
         if let code { return .success(Regex(code: code)) }
-        var message = [UInt8](repeating: 0, count: 256)
-        let count = pcre2_get_error_message_8(status, &message, 256)
-        return .failure(.syntax(message: Array(message.prefix(max(Int(count), 0))), position: position))
+        let (message, place) = key.withUnsafeBufferPointer {
+            RegexErrors.describe(status, position, UnsafeBufferPointer(rebasing: $0[headerBytes...]))
+        }
+        return .failure(.syntax(message: message, position: place))
     }
 }

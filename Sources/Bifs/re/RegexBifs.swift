@@ -55,7 +55,9 @@ private func syntaxError(_ heap: Ref<Heap>, _ failure: RegexFailure) -> Term {
 }
 
 private func compile(_ process: Ref<Process>, _ text: Term, _ list: Term) -> Term {
-    guard let options = RegexOptions(list), !options.hasRunOnly else { return process.badarg() }
+    guard let options = RegexOptions(list), !options.hasRunOnly else {
+        return process.raise(Atoms.badarg, cause: Atoms.badopt)
+    }
     if options.isUnicode, !text.isBinary { return trap(process, Atoms.ucompile, text, list) }
     guard let (key, result) = compiled(text, options) else { return process.badarg() }
     process.bump(key.count / 10)
@@ -96,7 +98,7 @@ private func bytes(_ binary: Term) -> [UInt8] {
 
 private func run(_ process: Ref<Process>, _ arguments: Arguments, _ list: Term, isFirst: Bool) -> Term {
     let (subject, expression) = (arguments[0], arguments[1])
-    guard let options = RegexOptions(list) else { return process.badarg() }
+    guard let options = RegexOptions(list) else { return process.raise(Atoms.badarg, cause: Atoms.badopt) }
     let heap = process.heap
     let wantsList = options.captured != nil && options.captureType == Atoms.list && !options.isGlobal
     let regex: Regex
@@ -241,6 +243,7 @@ private struct RegexCapture {
         while rest.isCons {
             let item = rest.head
             if item.isSmall {
+                guard item.smallValue >= 0 else { return nil }
                 result.append([item.smallValue])
             } else {
                 let name: [UInt8]

@@ -8,7 +8,7 @@ import Terms
 public func bootCodeTables() {
     Exports.boot()
     TermHooks.export = { module, name, arity in Exports.findOrMake(module, name, arity) }
-    TermHooks.isExported = { module, name, arity in Exports.find(module, name, arity)?.isDefined ?? false }
+    TermHooks.isExported = { module, name, arity in Exports.find(module, name, arity) != nil }
     CodeHooks.checkCode = { process, module in
         guard module.isAtom else { return Atoms.false }
         return Modules.usesOldCode(process, module) ? Atoms.true : Atoms.false

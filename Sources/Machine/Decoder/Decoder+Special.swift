@@ -181,6 +181,14 @@ extension Decoder {
             code.barrier()
             return
         }
+        if opcode != .call_ext, export.pointee.module == Atoms.erlang, export.pointee.name == Atoms.apply,
+            export.pointee.arity == 2 || export.pointee.arity == 3
+        {
+            code.begin(.check_apply)
+            code.append(Int(export.pointee.arity))
+            code.append(locationWord())
+            code.barrier()
+        }
         switch opcode {
         case .call_ext:
             code.begin(.call_ext)

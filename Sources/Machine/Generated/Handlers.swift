@@ -169,6 +169,9 @@ import Terms
 @c(slow_apply_last) @inline(never) func c_slow_apply_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     slow_apply_last(c, pc)
 }
+@c(slow_check_apply) @inline(never) func c_slow_check_apply(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    slow_check_apply(c, pc)
+}
 @c(fast_make_fun) @inline(__always) func c_fast_make_fun(
     _ c: Ref<Context>, _ pc: Ref<CodePointer>, _ e: Ref<Words>, _ hp: Ref<Words>, _ reductions: Ref<Int64>
 ) { op_make_fun(Registers(c: c, pc: pc, e: e, hp: hp, reductions: reductions)) }

@@ -224,8 +224,7 @@ extension UnsafeMutablePointer where Pointee == Context {
     // MARK: Apply
 
     /// M:F(x0...) with `arity` arguments already in the x registers.
-    private func enterApply(_ module: Term, _ name: Term, arity: Int, location: UInt64) -> CodePointer {
-        guard module.isAtom, name.isAtom else { return raise(Atoms.badarg, location) }
+    private func enterApply(_ module: Term, _ name: Term, arity: Int) -> CodePointer {
         process.pointee.sliceReductions -= 1
         return enter(Exports.findOrMake(module, name, arity).pointee.entry, live: arity)
     }
@@ -233,9 +232,20 @@ extension UnsafeMutablePointer where Pointee == Context {
     func applyRegisters(arity: Int, returnTo: CodePointer?, location: UInt64) -> CodePointer {
         let module = x[arity]
         let name = x[arity + 1]
-        guard module.isAtom, name.isAtom else { return raise(Atoms.badarg, location) }
+        guard module.isAtom, name.isAtom else { return raiseBadApply(arity, location) }
         if let returnTo { pushReturn(returnTo) }
-        return enterApply(module, name, arity: arity, location: location)
+        return enterApply(module, name, arity: arity)
+    }
+
+    /// The exception looks as if erlang:apply/3 had been called.
+    func raiseBadApply(_ arity: Int, _ location: UInt64) -> CodePointer {
+        let (module, name) = (x[arity], x[arity + 1])
+        let arguments = heap.list((0..<arity).map { x[$0] })
+        x[0] = module
+        x[1] = name
+        x[2] = arguments
+        process.pointee.location = locationOperand(location)
+        return raiseFromBif(Exports.findOrMake(Atoms.erlang, Atoms.apply, 3), Atoms.badarg, returning: false)
     }
 
     /// Spreads an argument list into x(0)...; nil if it is improper or longer than 255.
@@ -258,7 +268,7 @@ func slow_apply(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
 
 func slow_apply_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     let arity = Int(pc[1])
-    guard c.x[arity].isAtom, c.x[arity + 1].isAtom else { return c.raise(Atoms.badarg, pc[3]) }
+    guard c.x[arity].isAtom, c.x[arity + 1].isAtom else { return c.raiseBadApply(arity, pc[3]) }
     c.e += Int(pc[2]) / 8
     return c.applyRegisters(arity: arity, returnTo: nil, location: pc[3])
 }
@@ -290,6 +300,24 @@ func slow_apply_2(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
         return c.raiseFromBif(Exports.findOrMake(Atoms.erlang, Atoms.apply, 2), Atoms.badarg)
     }
     return c.enterFun(fun, arity: arity, returnTo: nil, location: 0)
+}
+
+/// Before a tail call of erlang:apply/3 or apply/2. One that will fail becomes a call with this code as its caller,
+/// which the stack trace names.
+func slow_check_apply(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    let arity = Int(pc[1])
+    let target = c.x[0]
+    var rest = c.x[arity - 1]
+    var count = 0
+    while rest.isCons, count <= 255 {
+        rest = rest.tail
+        count += 1
+    }
+    let isFitting =
+        arity == 3 ? target.isAtom && c.x[1].isAtom : target.isBoxed(Subtag.fun) && target.funArity == count
+    if rest.isNil, isFitting { return pc + 3 }
+    c.pushReturn(pc + 3)
+    return c.enter(Exports.findOrMake(Atoms.erlang, Atoms.apply, arity).pointee.entry, live: arity)
 }
 
 func isProperList(_ term: Term) -> Bool {

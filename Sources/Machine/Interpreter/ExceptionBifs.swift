@@ -87,7 +87,6 @@ private func checkedEntry(_ heap: Ref<Heap>, _ entry: Term) -> Term? {
     }
     guard size == 3 || size == 4, entry.element(0).isAtom, entry.element(1).isAtom else { return nil }
     let arity = entry.element(2)
-    guard arity.isList || arity.isSmall && arity.smallValue >= 0 else { return nil }
     if size == 4 { return entry.element(3).isList ? entry : nil }
     return heap.tuple(entry.element(0), entry.element(1), arity, .nil)
 }

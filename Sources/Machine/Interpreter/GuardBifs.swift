@@ -21,6 +21,11 @@ extension UnsafeMutablePointer where Pointee == Context {
                 process.pointee.exceptionClass = .none
                 return codePointer(fail)
             }
+            // OTP has no BIF for this one in compiled code: its exception names only the caller.
+            if count == 1, export.pointee.name == Atoms.plus {
+                process.pointee.exceptionClass = .none
+                return raise(Atoms.badarith, fail)
+            }
             for i in 0..<count { x[i] = arguments[i] }
             process.pointee.location = locationOperand(fail)
             return raiseFromBif(export, process.pointee.reason, returning: false)

@@ -118,7 +118,10 @@ func erlang_system_flag_2(_ process: Ref<Process>, _ arguments: Arguments) -> Te
     case Atoms.sequential_tracer: return value == Atoms.false ? Atoms.false : process.badarg()
     case AtomTable.intern("reset_seq_trace"): return value == Atoms.true ? Atoms.true : process.badarg()
     case Atoms.scheduler_bind_type: return value == Atoms.unbound ? Atoms.unbound : process.badarg()
-    default: break
+    case Atoms.backtrace_depth, Atoms.fullsweep_after, Atoms.min_heap_size, Atoms.min_bin_vheap_size,
+        Atoms.schedulers_online, Atoms.dirty_cpu_schedulers_online:
+        break
+    default: return process.raise(Atoms.badarg, cause: Atoms.badopt)
     }
     guard value.isSmall, value.smallValue >= 0 else { return process.badarg() }
     let number = value.smallValue

@@ -1,0 +1,151 @@
+%% Mutated .beam files. For each number of a range: takes a file, damages it, loads it and calls what it exports. Prints
+%% a line for each number: how the loading ended and how many calls came back, so that a crash has a number.
+%%
+%% Files are damaged in three ways: anywhere in the bytes (flips, cuts, insertions), in the size or name of a chunk, and
+%% in the bytes of one chunk after it was taken out of the file (which stays well formed around it). Compiled code is
+%% trusted beyond its form, here as in OTP: an instruction that is changed and still well formed may use a register that
+%% holds nothing, say. So functions are called only if the Code chunk is that of the original; whatever else is damaged,
+%% calling them must be safe.
+-module(beam_fuzz).
+-export([main/1]).
+
+main([First, Last | Files]) ->
+    process_flag(trap_exit, true),
+    logger:set_primary_config(level, none),
+    each(list_to_integer(First), list_to_integer(Last), list_to_tuple([read(F) || F <- Files])),
+    io:put_chars("end\n"),
+    halt(0).
+
+read(Name) ->
+    {ok, Bytes} = file:read_file(Name),
+    {ok, Module, Chunks} = beam_lib:all_chunks(Bytes),
+    {ok, {Module, [{exports, Exports}]}} = beam_lib:chunks(Bytes, [exports]),
+    {Module, Bytes, Chunks, Exports}.
+
+each(N, Last, _) when N > Last -> ok;
+each(N, Last, Files) ->
+    {Module, Mutant, Chunks, Exports} = mutant(N, Files),
+    io:put_chars([integer_to_list(N), $\s, load(Module, Mutant, Chunks, Exports), $\n]),
+    each(N + 1, Last, Files).
+
+mutant(N, Files) ->
+    rand:seed(exsss, {N, 99, 7}),
+    {Module, Bytes, Chunks, Exports} = element(rand:uniform(tuple_size(Files)), Files),
+    Mutant =
+        case rand:uniform(3) of
+            1 -> damage(Bytes, rand:uniform(3));
+            2 -> damage_header(Bytes, Chunks);
+            3 -> damage_chunk(Chunks)
+        end,
+    {Module, Mutant, Chunks, Exports}.
+
+%% The module is loaded for good only if it may be called; the loader has seen all of it either way.
+load(Module, Mutant, Chunks, Exports) ->
+    case erlang:prepare_loading(Module, Mutant) of
+        {error, Reason} -> atom_to_list(Reason);
+        Prepared ->
+            case is_trusted(Mutant, Chunks) of
+                true -> call(Module, Prepared, Exports);
+                false -> "prepared"
+            end
+    end.
+
+is_trusted(Mutant, Chunks) ->
+    case beam_lib:all_chunks(Mutant) of
+        {ok, _, New} ->
+            lists:keyfind("Code", 1, New) =:= lists:keyfind("Code", 1, Chunks);
+        _ -> false
+    end.
+
+call(Module, Prepared, Exports) ->
+    code:purge(Module),
+    case erlang:finish_loading([Prepared]) of
+        ok ->
+            Calls = [call_one(Module, Name, Arity) || {Name, Arity} <- lists:sort(Exports)],
+            code:delete(Module),
+            code:purge(Module),
+            io_lib:format("called ~b", [length(Calls)]);
+        Refused -> io_lib:format("~0p", [Refused])
+    end.
+
+call_one(Module, Name, Arity) ->
+    Arguments = [argument() || _ <- lists:seq(1, Arity)],
+    {Pid, Monitor} = spawn_opt(fun() -> apply(Module, Name, Arguments) end,
+        [monitor, {max_heap_size, #{size => 1000000, error_logger => false}}]),
+    receive {'DOWN', Monitor, process, Pid, _} -> ok
+    after 100 -> exit(Pid, kill), receive {'DOWN', Monitor, process, Pid, _} -> killed end
+    end.
+
+argument() ->
+    pick([1, 0, -7, 3.5, [], [1, 2, 3], [{a, 1}, {b, 2}], "text", <<"binary">>, #{a => 1}, {}, {a, b}, a, true, self(),
+        fun(X) -> X end, fun(X, Y) -> {X, Y} end, make_ref(), 1 bsl 80, {0, nil}, {1, {a, b, nil, nil}}, {[], []}]).
+
+%% Bytes anywhere.
+damage(Bytes, 0) -> Bytes;
+damage(<<>>, _) -> <<>>;
+damage(Bytes, Times) ->
+    At = rand:uniform(byte_size(Bytes)) - 1,
+    <<Front:At/binary, Byte, Back/binary>> = Bytes,
+    Damaged =
+        case rand:uniform(7) of
+            1 -> Front;
+            2 -> <<Front/binary, Back/binary>>;
+            3 -> <<Front/binary, (rand:uniform(256) - 1), Byte, Back/binary>>;
+            4 -> <<Front/binary, (number()):32, Back/binary>>;
+            5 -> <<Front/binary, (rand:uniform(256) - 1), Back/binary>>;
+            _ -> <<Front/binary, (Byte bxor (1 bsl (rand:uniform(8) - 1))), Back/binary>>
+        end,
+    damage(Damaged, Times - 1).
+
+number() -> pick([0, 1, 16#7F, 16#FF, 16#FFFF, 16#7FFFFFFF, 16#80000000, 16#FFFFFFFF, rand:uniform(1000)]).
+
+%% The name or the size of a chunk, or of the whole form.
+damage_header(<<Form:4/binary, Size:32, "BEAM", Rest/binary>>, Chunks) ->
+    case rand:uniform(5) of
+        1 -> <<Form/binary, (number()):32, "BEAM", Rest/binary>>;
+        _ ->
+            Skip = chunk_start(rand:uniform(length(Chunks)) - 1, Rest, 0),
+            <<Front:Skip/binary, Name:4/binary, ChunkSize:32, Back/binary>> = Rest,
+            NewSize = pick([ChunkSize - 1, ChunkSize + 1, ChunkSize + 4, ChunkSize - 4, ChunkSize bxor 256, number()]),
+            Other = element(1, lists:nth(rand:uniform(length(Chunks)), Chunks)),
+            NewHeader = pick([<<Name/binary, NewSize:32>>, <<(list_to_binary(Other))/binary, ChunkSize:32>>,
+                <<"Zzzz", ChunkSize:32>>]),
+            <<Form/binary, Size:32, "BEAM", Front/binary, NewHeader/binary, Back/binary>>
+    end.
+
+chunk_start(0, _, Offset) -> Offset;
+chunk_start(N, <<_:32, Size:32, Rest/binary>>, Offset) ->
+    Padded = (Size + 3) band -4,
+    <<_:Padded/binary, Next/binary>> = Rest,
+    chunk_start(N - 1, Next, Offset + 8 + Padded).
+
+%% The bytes of one chunk, mostly Code; literals are damaged within what is compressed too.
+damage_chunk(Chunks) ->
+    Ids = [Id || {Id, Data} <- Chunks, Data =/= <<>>],
+    Id = pick(["Code", "Code", "Code", "LitT" | Ids]),
+    {ok, Bytes} = beam_lib:build_module([{I, damage_data(I, Id, Data)} || {I, Data} <- Chunks]),
+    Bytes.
+
+damage_data(Id, Id, Data) when Id =:= "LitT" ->
+    case {rand:uniform(4), Data} of
+        {1, _} -> damage(Data, rand:uniform(2));
+        {_, <<Size:32, Compressed/binary>>} ->
+            Damaged = damage(zlib:uncompress(Compressed), rand:uniform(2)),
+            <<(pick([Size, byte_size(Damaged), byte_size(Damaged)])):32, (zlib:compress(Damaged))/binary>>
+    end;
+damage_data(Id, Id, <<Head:24/binary, Code/binary>> = Data) when Id =:= "Code" ->
+    case rand:uniform(2) of
+        1 -> damage(Data, rand:uniform(3));
+        2 -> <<Head/binary, (change_operands(Code, rand:uniform(4)))/binary>>
+    end;
+damage_data(Id, Id, Data) -> damage(Data, rand:uniform(3));
+damage_data(_, _, Data) -> Data.
+
+%% Another value in a byte whose low bits, the kind of an operand, stay.
+change_operands(Code, 0) -> Code;
+change_operands(Code, Times) ->
+    At = rand:uniform(byte_size(Code)) - 1,
+    <<Front:At/binary, _:4, Kind:4, Back/binary>> = Code,
+    change_operands(<<Front/binary, (rand:uniform(16) - 1):4, Kind:4, Back/binary>>, Times - 1).
+
+pick(List) -> lists:nth(rand:uniform(length(List)), List).
