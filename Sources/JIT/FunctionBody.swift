@@ -77,6 +77,8 @@ final class FunctionBody {
     private(set) var blocks: [Block] = []
     /// Block that starts at a word.
     private(set) var blockAt: [Int: Int] = [:]
+    /// Number of the block of each instruction.
+    private(set) var blockOf: [Int] = []
     /// Word of the function's entry label.
     let entry: Int
     /// Words of all entry points, the function's entry first.
@@ -247,6 +249,7 @@ final class FunctionBody {
             let end = number + 1 < starts.count ? starts[number + 1] : instructions.count
             blockAt[instructions[first].start] = number
             blocks.append(Block(first: first, end: end))
+            blockOf += [Int](repeating: number, count: end - first)
         }
         entryPoints = entryPoints.filter { blockAt[$0] != nil }
         for number in blocks.indices {

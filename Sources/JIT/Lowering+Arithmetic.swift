@@ -7,15 +7,18 @@ import Machine
 import Terms
 
 extension Lowering {
-    /// Lowers the current instruction if it is an operator or a guard BIF with a fast half.
+    /// Lowers the current instruction if it is an operator or a guard BIF with a fast half. It then ends its block,
+    /// because what is known of the result depends on the half that made it.
     func lowerArithmetic() -> Bool {
         switch current.op {
-        case .add_xi: sum(0, 2, to: 1)
-        case .add_xx, .add: sum(0, 1, to: 2)
-        case .sub_xi: difference(0, 2, to: 1)
-        case .sub_xx, .sub: difference(0, 1, to: 2)
+        case .add_xi: operate(.add, 0, 2, to: 1)
+        case .add_xx, .add: operate(.add, 0, 1, to: 2)
+        case .sub_xi: operate(.sub, 0, 2, to: 1)
+        case .sub_xx, .sub: operate(.sub, 0, 1, to: 2)
+        case .mul: operate(.mul, 0, 1, to: 2)
+        case .fdiv_numbers: operate(.divide, 0, 1, to: 2)
         case .guard_bif1 where isBif("abs"): absolute()
-        case .mul: product()
+        case .guard_bif2 where comparison != nil: compareAsValue()
         case .div, .rem: quotient()
         case .band: bitwise { self.ir.and($0, $1) }
         case .bor: bitwise { self.ir.or($0, $1) }
@@ -35,6 +38,7 @@ extension Lowering {
     }
 
     private enum HeaderKind { case tuple, map }
+    private enum Operator { case add, sub, mul, divide }
 
     func small(_ value: Value) -> Value { ir.or(ir.shiftLeft(value, ir.int(4)), ir.int(15)) }
     func smallValue(_ term: Value) -> Value { ir.shiftRight(term, ir.int(4)) }
@@ -46,46 +50,38 @@ extension Lowering {
 
     /// `result` if the condition (nil: always) holds, the slow half otherwise.
     private func fast(_ condition: Value?, to target: Int, isSmall: Bool = true, _ result: () -> Value) {
-        guard let condition else {
-            set(target, result())
-            if isSmall { learnSmall(current.operands[target]) }
-            return
-        }
-        let slow = newBlock("slow")
-        let ok = newBlock("fast")
-        let done = newBlock("done")
-        ir.branchRarely(LLVMBuildNot(ir.builder, condition, ""), slow, ok)
-        ir.position(ok)
-        store(result(), to: target, slow, done, isSmall: isSmall)
+        fast(condition, to: target, isSmall: isSmall, checked: { (result(), nil) })
     }
 
     /// The same with a second condition that is only known once the first holds.
-    private func fast(_ condition: Value?, to target: Int, checked: () -> (value: Value, failed: Value)) {
+    private func fast(
+        _ condition: Value?, to target: Int, isSmall: Bool = true, checked: () -> (value: Value, failed: Value?)
+    ) {
         let slow = newBlock("slow")
-        let done = newBlock("done")
         if let condition {
-            let ok = newBlock("small")
+            let ok = newBlock("fast")
             ir.branchRarely(LLVMBuildNot(ir.builder, condition, ""), slow, ok)
+            slowHalf(slow)
             ir.position(ok)
         }
         let (value, failed) = checked()
-        let fits = newBlock("fits")
-        ir.branchRarely(failed, slow, fits)
-        ir.position(fits)
-        store(value, to: target, slow, done, isSmall: true)
+        if let failed {
+            let fits = newBlock("fits")
+            ir.branchRarely(failed, slow, fits)
+            if condition == nil { slowHalf(slow) }
+            ir.position(fits)
+        } else if condition == nil {
+            LLVMDeleteBasicBlock(slow)
+        }
+        finish(value, to: target, isSmall: isSmall)
     }
 
-    /// The fast half's result; the slow half follows, and joins unless it leaves.
-    func store(_ value: Value, to target: Int, _ slow: BasicBlock, _ done: BasicBlock, isSmall: Bool) {
-        let fast = ir.currentBlock
-        ir.position(slow)
-        let leaves = slowHalf(joining: done)
-        ir.position(fast)
-        if leaves { for index in bets { learnSmall(current.operands[index]) } }
+    /// The end of the fast half: the bets are won, the result is known.
+    private func finish(_ value: Value, to target: Int, isSmall: Bool) {
+        for index in bets { learnSmall(current.operands[index]) }
         set(target, value)
-        if leaves, isSmall { learnSmall(current.operands[target]) }
-        ir.branch(done)
-        ir.position(done)
+        if isSmall { learnSmall(current.operands[target]) }
+        ir.branch(continuation())
     }
 
     private func isSmall(_ term: Value) -> Value { ir.equal(ir.and(term, 15), 15) }
@@ -101,32 +97,158 @@ extension Lowering {
 
     private func both(_ condition: Value?, _ other: Value) -> Value { condition.map { ir.and($0, other) } ?? other }
 
-    private func sum(_ first: Int, _ second: Int, to target: Int) {
-        let (a, b, condition) = (value(first), value(second), bothSmall(first, second))
+    // MARK: + - * /
+
+    private func operate(_ operation: Operator, _ first: Int, _ second: Int, to target: Int) {
+        let operands = (current.operands[first], current.operands[second])
+        let hasFloat = floatValue(operands.0) != nil || floatValue(operands.1) != nil
+        if hasFloat || operation == .divide { return operateOnFloats(operation, first, second, to: target, nil) }
+        let condition = bothSmall(first, second)
+        guard let condition, !unit.speculates else {
+            return operateOnSmall(operation, first, second, to: target, condition, elsewhere: nil)
+        }
+        let other = newBlock("other")
+        let before = known
+        operateOnSmall(operation, first, second, to: target, condition, elsewhere: other)
+        known = before
+        ir.position(other)
+        operateOnFloats(operation, first, second, to: target, newBlock("slow"))
+    }
+
+    /// `elsewhere`: where operands go that are not small; nil: to the slow half.
+    private func operateOnSmall(
+        _ operation: Operator, _ first: Int, _ second: Int, to target: Int, _ condition: Value?, elsewhere: BasicBlock?
+    ) {
+        let (a, b) = (value(first), value(second))
+        var condition = condition
+        if let elsewhere, let test = condition {
+            let ok = newBlock("integers")
+            ir.branch(test, ok, elsewhere)
+            ir.position(ok)
+            condition = nil
+        }
         fast(condition, to: target, checked: {
-            let isConstant = LLVMIsConstant(b) != 0
             let (value, overflow) =
-                isConstant
-                ? self.ir.checked("sadd", a, self.ir.and(b, ~15)) : self.ir.checked("sadd", self.ir.and(a, ~15), b)
+                switch operation {
+                case .add:
+                    LLVMIsConstant(b) != 0
+                        ? self.ir.checked("sadd", a, self.ir.and(b, ~15)) : self.ir.checked("sadd", self.ir.and(a, ~15), b)
+                case .sub: self.ir.checked("ssub", a, self.ir.and(b, ~15))
+                default: self.ir.checked("smul", self.ir.and(a, ~15), self.smallValue(b))
+                }
             return (self.ir.or(value, self.ir.int(15)), overflow)
         })
     }
 
-    private func difference(_ first: Int, _ second: Int, to target: Int) {
-        let (a, b, condition) = (value(first), value(second), bothSmall(first, second))
-        fast(condition, to: target, checked: {
-            let (value, overflow) = self.ir.checked("ssub", a, self.ir.and(b, ~15))
-            return (self.ir.or(value, self.ir.int(15)), overflow)
-        })
+    /// At least one operand is a float, or the operation makes one. What is no number, and a result that is not finite,
+    /// goes to the slow half.
+    private func operateOnFloats(_ operation: Operator, _ first: Int, _ second: Int, to target: Int, _ given: BasicBlock?) {
+        let slow = given ?? newBlock("slow")
+        // The slow function finds its operands in the context.
+        let doubles = [first, second].map { toDouble($0, slow) }
+        let result: Value =
+            switch operation {
+            case .add: LLVMBuildFAdd(ir.builder, doubles[0], doubles[1], "")
+            case .sub: LLVMBuildFSub(ir.builder, doubles[0], doubles[1], "")
+            case .mul: LLVMBuildFMul(ir.builder, doubles[0], doubles[1], "")
+            case .divide: LLVMBuildFDiv(ir.builder, doubles[0], doubles[1], "")
+            }
+        let ok = newBlock("finite")
+        ir.branchRarely(LLVMBuildNot(ir.builder, isFinite(result), ""), slow, ok)
+        slowHalf(slow)
+        ir.position(ok)
+        heapTest(bytes: Layout.floatWords * 8, live: current.live ?? 0)
+        if case .x(let register) = current.operands[target] {
+            setUnboxed(register, result)
+        } else {
+            set(target, newBox(result))
+        }
+        ir.branch(continuation())
     }
 
-    private func product() {
-        let (a, b, condition) = (value(0), value(1), bothSmall(0, 1))
-        fast(condition, to: 2, checked: {
-            let (value, overflow) = self.ir.checked("smul", self.ir.and(a, ~15), self.smallValue(b))
-            return (self.ir.or(value, self.ir.int(15)), overflow)
-        })
+    /// The operand as a double, learning what it is if that was not known.
+    private func toDouble(_ index: Int, _ slow: BasicBlock) -> Value {
+        let operand = current.operands[index]
+        if let known = floatValue(operand) { return known }
+        let term = value(operand)
+        if isKnownSmall(operand) { return LLVMBuildSIToFP(ir.builder, smallValue(term), ir.double, "") }
+        let smallBlock = newBlock("small")
+        let other = newBlock("other")
+        let boxed = newBlock("boxed")
+        let floatBlock = newBlock("float")
+        let done = newBlock("double")
+        ir.branch(isSmall(term), smallBlock, other)
+        ir.position(smallBlock)
+        let fromSmall: Value = LLVMBuildSIToFP(ir.builder, smallValue(term), ir.double, "")
+        ir.branch(done)
+        ir.position(other)
+        ir.branch(ir.equal(ir.and(term, 3), 2), boxed, slow)
+        ir.position(boxed)
+        let object = self.object(term)
+        ir.branch(ir.equal(ir.and(word(object, 0), 63), Subtag.float << 2), floatBlock, slow)
+        ir.position(floatBlock)
+        let fromBox = floatOf(object)
+        ir.branch(done)
+        ir.position(done)
+        return ir.phi([(fromSmall, smallBlock), (fromBox, floatBlock)])
     }
+
+    private func newBox(_ value: Value) -> Value {
+        let object = take(Layout.floatWords)
+        setWord(object, 0, ir.word(Header.make(1, Subtag.float)))
+        ir.store(value, ir.offset(object, 8), .heap)
+        return boxed(object)
+    }
+
+    private func isFinite(_ value: Value) -> Value {
+        let magnitude = ir.call(ir.declare("llvm.fabs.f64", ir.double, [ir.double]), [value])
+        return LLVMBuildFCmp(ir.builder, LLVMRealOLT, magnitude, LLVMConstReal(ir.double, .infinity), "")
+    }
+
+    // MARK: Comparisons as values
+
+    private var comparison: (name: String, exact: Bool)? {
+        let export = UnsafePointer<Export>(bitPattern: UInt(raw(0)))!.pointee
+        guard export.module == Atoms.erlang else { return nil }
+        let name = export.name.atomText
+        return ["<", ">", "=<", ">=", "==", "/=", "=:=", "=/="].contains(name)
+            ? (name, name == "=:=" || name == "=/=") : nil
+    }
+
+    /// `bif '<' A B`: small integers in line, everything else by the machine's comparison.
+    private func compareAsValue() {
+        let (name, exact) = comparison!
+        let (a, b) = (value(1), value(2))
+        let small = newBlock("small")
+        let general = newBlock("general")
+        let done = newBlock("compared")
+        let predicate: LLVMIntPredicate =
+            switch name {
+            case "<": LLVMIntSLT
+            case ">": LLVMIntSGT
+            case "=<": LLVMIntSLE
+            case ">=": LLVMIntSGE
+            case "==", "=:=": LLVMIntEQ
+            default: LLVMIntNE
+            }
+        ir.branch(ir.equal(ir.and(ir.and(a, b), 15), 15), small, general)
+        ir.position(small)
+        let onSmall = ir.compare(predicate, a, b)
+        ir.branch(done)
+        ir.position(general)
+        let isOrder = predicate != LLVMIntEQ && predicate != LLVMIntNE
+        let compare = helper(isOrder ? .compare : exact ? .identical : .equal, ir.i64, [ir.i64, ir.i64])
+        let answer = ir.call(compare, [a, b])
+        // The helpers for equality answer 1 for equal terms.
+        let onTerms = isOrder ? ir.compare(predicate, answer, ir.int(0)) : ir.compare(predicate, answer, ir.int(1))
+        ir.branch(done)
+        ir.position(done)
+        let holds = ir.phi([(onSmall, small), (onTerms, general)])
+        set(3, ir.select(holds, ir.word(Atoms.true.raw), ir.word(Atoms.false.raw)))
+        ir.branch(continuation())
+    }
+
+    // MARK: Integers
 
     private func quotient() {
         let (a, b, condition) = (value(0), value(1), bothSmall(0, 1))
@@ -182,7 +304,6 @@ extension Lowering {
         let slow = newBlock("slow")
         let boxed = newBlock("boxed")
         let inside = newBlock("inside")
-        let done = newBlock("done")
         ir.branchRarely(
             LLVMBuildNot(ir.builder, ir.and(isSmall(index), ir.equal(ir.and(tuple, 3), 2)), ""), slow, boxed)
         ir.position(boxed)
@@ -191,24 +312,25 @@ extension Lowering {
         let position = smallValue(index)
         let isInside = ir.compare(LLVMIntULT, ir.sub(position, ir.int(1)), ir.shiftRightLogical(header, ir.int(6)))
         ir.branchRarely(LLVMBuildNot(ir.builder, ir.and(ir.equal(ir.and(header, 63), 0), isInside), ""), slow, inside)
+        slowHalf(slow)
         ir.position(inside)
-        let found = ir.load(ir.i64, ir.offset(object, ir.shiftLeft(position, ir.int(3))), .heap)
-        store(found, to: 3, slow, done, isSmall: false)
+        bets = [1]
+        finish(ir.load(ir.i64, ir.offset(object, ir.shiftLeft(position, ir.int(3))), .heap), to: 3, isSmall: false)
     }
 
     private func boxedFast(_ kind: HeaderKind, _ result: (Value) -> Value) {
         let term = value(1)
         let slow = newBlock("slow")
         let boxed = newBlock("boxed")
-        let done = newBlock("done")
         let ok = newBlock("fast")
         ir.branchRarely(ir.compare(LLVMIntNE, ir.and(term, 3), ir.int(2)), slow, boxed)
         ir.position(boxed)
         let object = self.object(term)
         let subtag = kind == .tuple ? Subtag.tuple : Subtag.map
         ir.branchRarely(ir.compare(LLVMIntNE, ir.and(word(object, 0), 63), ir.word(subtag << 2)), slow, ok)
+        slowHalf(slow)
         ir.position(ok)
-        store(result(object), to: 2, slow, done, isSmall: true)
+        finish(result(object), to: 2, isSmall: true)
     }
 
     // MARK: Floats
@@ -216,18 +338,17 @@ extension Lowering {
     func lowerFloat() -> Bool {
         switch current.op {
         case .fmove_load:
-            let direct = unboxed(current.operands[0])
-            setFloat(raw(1), direct ?? floatOf(object(value(0))))
+            let direct = floatValue(current.operands[0])
+            let loaded = direct ?? floatOf(object(value(0)))
+            if direct == nil { learnFloat(current.operands[0], loaded) }
+            setFloat(raw(1), loaded)
         case .fmove_store:
             let value = float(raw(0))
             if case .x(let register) = current.operands[1] {
                 setUnboxed(register, value)
                 return true
             }
-            let object = take(Layout.floatWords)
-            setWord(object, 0, ir.word(Header.make(1, Subtag.float)))
-            ir.store(value, ir.offset(object, 8), .heap)
-            set(1, boxed(object))
+            set(1, newBox(value))
         case .fmove_copy: setFloat(raw(1), float(raw(0)))
         case .fnegate: setFloat(raw(1), LLVMBuildFNeg(ir.builder, float(raw(0)), ""))
         case .fconv: convert()
@@ -244,12 +365,9 @@ extension Lowering {
 
     /// The result of a float operation; infinities and NaN raise in the slow function.
     private func finite(_ result: Value) {
-        let magnitude = ir.call(ir.declare("llvm.fabs.f64", ir.double, [ir.double]), [result])
-        let infinity = LLVMConstReal(ir.double, .infinity)
-        let isFinite: Value = LLVMBuildFCmp(ir.builder, LLVMRealOLT, magnitude, infinity, "")
         let bad = newBlock("infinite")
         let ok = newBlock("finite")
-        ir.branchRarely(LLVMBuildNot(ir.builder, isFinite, ""), bad, ok)
+        ir.branchRarely(LLVMBuildNot(ir.builder, isFinite(result), ""), bad, ok)
         ir.position(bad)
         if callSlow() { ir.branch(ok) }
         ir.position(ok)
@@ -257,7 +375,7 @@ extension Lowering {
     }
 
     private func convert() {
-        if let direct = unboxed(current.operands[0]) { return setFloat(raw(1), direct) }
+        if let direct = floatValue(current.operands[0]) { return setFloat(raw(1), direct) }
         let term = value(0)
         if isKnownSmall(current.operands[0]) {
             return setFloat(raw(1), LLVMBuildSIToFP(ir.builder, smallValue(term), ir.double, ""))

@@ -71,8 +71,8 @@ extension Lowering {
         case .remove_message, .timeout, .recv_marker_clear, .recv_marker_use: return callSlow()
         default:
             boxOperands()
-            if lowerTest() { return false }
-            if lowerArithmetic() || lowerFloat() || lowerBits() { return true }
+            if lowerTest() || lowerArithmetic() { return false }
+            if lowerFloat() || lowerBits() { return true }
             return callSlow()
         }
         return true
@@ -84,7 +84,7 @@ extension Lowering {
         guard !known.unboxed.isEmpty, !FunctionBody.mayCollect(current), FunctionBody.flow(current) != .leave else { return }
         switch current.op {
         case .fconv, .fmove_load, .fmove_store, .is_float_x, .is_number_x, .is_float, .is_number, .is_lt_xx, .is_lt_xi,
-            .is_lt_ix, .is_lt, .is_ge_xx, .is_ge_xi, .is_ge_ix, .is_ge:
+            .is_lt_ix, .is_lt, .is_ge_xx, .is_ge_xi, .is_ge_ix, .is_ge, .call_only, .call_last, .jump:
             return
         default:
             for register in current.reads where known.unboxed.contains(register) { _ = x(register) }
@@ -106,7 +106,8 @@ extension Lowering {
             set(0, values.1)
             return set(1, values.0)
         }
-        let (before, values) = (known, (x(first), x(second)))
+        let values = (x(first), x(second))
+        let before = known
         setX(first, values.1)
         setX(second, values.0)
         if before.small.contains(first) { known.small.insert(second) }

@@ -69,7 +69,7 @@ extension Lowering {
     }
 
     /// Where a test that holds goes, for what is known now.
-    private var next: BasicBlock { block(at: current.next) }
+    private var next: BasicBlock { continuation() }
 
     /// Ends the block: on if the condition holds.
     private func end(_ condition: Value, failAt index: Int) {
@@ -89,9 +89,9 @@ extension Lowering {
     private func testOfUnboxed() -> Bool {
         switch current.op {
         case .is_float_x, .is_number_x:
-            guard unboxed(current.operands[0]) != nil else { return false }
+            guard floatValue(current.operands[0]) != nil else { return false }
         case .is_float, .is_number:
-            guard unboxed(current.operands[1]) != nil else { return false }
+            guard floatValue(current.operands[1]) != nil else { return false }
         default: return false
         }
         ir.branch(next)
@@ -183,7 +183,7 @@ extension Lowering {
     /// Small integers compare as their words, floats without boxes as doubles; everything else is the machine's.
     private func order(_ first: Int, _ second: Int, failAt index: Int, _ predicate: LLVMIntPredicate) {
         let operands = (current.operands[first], current.operands[second])
-        if let a = unboxed(operands.0), let b = unboxed(operands.1) {
+        if let a = floatValue(operands.0), let b = floatValue(operands.1) {
             let isOrdered: Value = LLVMBuildFCmp(ir.builder, predicate == LLVMIntSLT ? LLVMRealOLT : LLVMRealOGE, a, b, "")
             return end(isOrdered, failAt: index)
         }
@@ -195,12 +195,41 @@ extension Lowering {
         let bits = unknown.count == 1 ? unknown[0].1 : ir.and(a, b)
         ir.branch(ir.equal(ir.and(bits, 15), 15), small, general)
         ir.position(general)
+        if !unit.speculates || floatValue(operands.0) != nil || floatValue(operands.1) != nil {
+            compareFloats((operands.0, a), (operands.1, b), predicate, failAt: index)
+        }
         let order = ir.call(helper(.compare, ir.i64, [ir.i64, ir.i64]), [a, b])
         end(ir.compare(predicate, order, ir.int(0)), failAt: index)
         ir.position(small)
         learnSmall(operands.0)
         learnSmall(operands.1)
         end(ir.compare(predicate, a, b), failAt: index)
+    }
+
+    /// Two floats, boxed or not; the insertion point is then where other operands go.
+    private func compareFloats(
+        _ first: (operand: Operand, term: Value), _ second: (operand: Operand, term: Value), _ predicate: LLVMIntPredicate,
+        failAt index: Int
+    ) {
+        let other = newBlock("terms")
+        let before = known
+        let values = [first, second].map { operand, term -> Value in
+            if let value = floatValue(operand) { return value }
+            let boxed = newBlock("boxed")
+            let isFloat = newBlock("float")
+            ir.branch(ir.equal(ir.and(term, 3), 2), boxed, other)
+            ir.position(boxed)
+            let object = self.object(term)
+            ir.branch(ir.equal(ir.and(word(object, 0), 63), Subtag.float << 2), isFloat, other)
+            ir.position(isFloat)
+            let value = ir.load(ir.double, ir.offset(object, 8), .heap)
+            learnFloat(operand, value)
+            return value
+        }
+        let ordered = predicate == LLVMIntSLT ? LLVMRealOLT : LLVMRealOGE
+        end(LLVMBuildFCmp(ir.builder, ordered, values[0], values[1], ""), failAt: index)
+        known = before
+        ir.position(other)
     }
 
     /// Equal words are equal terms; of two different words one immediate makes them unequal under `=:=`.

@@ -35,18 +35,24 @@ struct KnownTypes: Hashable {
     /// Floats that have no box: the value is in the register's double variable. For each the heap has two words to
     /// spare, for the box it may need yet: those that fmove_store would have used, and every heap test asks for them anew.
     var unboxed: Set<Int> = []
+    /// Floats with a box whose value is in the double variable too.
+    var boxedFloats: Set<Int> = []
 
     func restricted(to live: RegisterSet) -> KnownTypes {
-        KnownTypes(small: small.filter(live.contains), unboxed: unboxed.filter(live.contains))
+        KnownTypes(
+            small: small.filter(live.contains), unboxed: unboxed.filter(live.contains),
+            boxedFloats: boxedFloats.filter(live.contains))
     }
     mutating func forget(_ register: Int) {
         small.remove(register)
         unboxed.remove(register)
+        boxedFloats.remove(register)
     }
 }
 
+/// The code from an instruction on, for what is known there.
 private struct Version: Hashable {
-    let block: Int
+    let index: Int
     let known: KnownTypes
 }
 
@@ -68,6 +74,9 @@ final class Lowering {
     private var pending: [Version] = []
     private let entryBlock: Int
     private var doubles: [Int: Value] = [:]
+    private var liveSets: [Int: [RegisterSet]] = [:]
+    private var currentIndex = 0
+    private var isLast = false
     /// At the instruction being lowered, on its hot path.
     var known = KnownTypes()
     /// Operands that the fast half of the current instruction tests for being small.
@@ -112,16 +121,15 @@ final class Lowering {
             }
         }
         ir.position(setup)
-        ir.branch(nativeBlock(Version(block: entryBlock, known: KnownTypes())))
+        ir.branch(nativeBlock(Version(index: body.blocks[entryBlock].first, known: KnownTypes())))
         while let version = pending.popLast() { lower(version) }
     }
 
     private func nativeBlock(_ version: Version) -> BasicBlock {
         if let block = nativeBlocks[version] { return block }
-        let start = body.instructions[body.blocks[version.block].first].start
-        let block = ir.block(llvmFunction, "w\(start)")
+        let block = ir.block(llvmFunction, "w\(body.instructions[version.index].start)")
         nativeBlocks[version] = block
-        versionCount[version.block, default: 0] += 1
+        versionCount[version.index, default: 0] += 1
         pending.append(version)
         return block
     }
@@ -129,18 +137,26 @@ final class Lowering {
     /// Where a jump to the label at `word` goes: a block of this function for what is known now, or another entry point.
     func block(at word: Int) -> BasicBlock {
         let number = body.blockAt[word]!
-        let liveIn = body.blocks[number].liveIn
         if unit.isShared(body, word), number != entryBlock {
             return onEdge("leave_w\(word)") { enterPoint(word) }
         }
-        var wanted = Version(block: number, known: known.restricted(to: liveIn))
-        if nativeBlocks[wanted] == nil, versionCount[number, default: 0] >= Self.versionLimit {
-            wanted = Version(block: number, known: KnownTypes())
+        return version(at: body.blocks[number].first, live: body.blocks[number].liveIn)
+    }
+
+    /// Where the next instruction is, for what is known now.
+    func continuation() -> BasicBlock {
+        isLast ? block(at: current.next) : version(at: currentIndex + 1, live: liveAfter)
+    }
+
+    private func version(at index: Int, live: RegisterSet) -> BasicBlock {
+        var wanted = Version(index: index, known: known.restricted(to: live))
+        if nativeBlocks[wanted] == nil, versionCount[index, default: 0] >= Self.versionLimit {
+            wanted = Version(index: index, known: KnownTypes())
         }
         let target = nativeBlock(wanted)
-        let lost = known.unboxed.filter { liveIn.contains($0) && !wanted.known.unboxed.contains($0) }
+        let lost = known.unboxed.filter { live.contains($0) && !wanted.known.unboxed.contains($0) }
         guard !lost.isEmpty else { return target }
-        return onEdge("box_w\(word)") {
+        return onEdge("box") {
             for register in lost.sorted() { ir.storeLocal(box(register), local(register)) }
             ir.branch(target)
         }
@@ -163,19 +179,27 @@ final class Lowering {
     }
 
     private func lower(_ version: Version) {
-        let block = body.blocks[version.block]
+        let number = body.blockOf[version.index]
+        let block = body.blocks[number]
         ir.position(nativeBlocks[version]!)
         known = version.known
-        let live = body.liveAfter(version.block)
-        var isOpen = true
-        for index in block.first..<block.end {
+        let live = liveAfter(block: number)
+        for index in version.index..<block.end {
+            currentIndex = index
             current = body.instructions[index]
             liveAfter = live[index - block.first]
+            isLast = index == block.end - 1
             bets = []
-            isOpen = lower(current)
-            if !isOpen { break }
+            if !lower(current) { return }
         }
-        if isOpen { ir.branch(self.block(at: current.next)) }
+        ir.branch(self.block(at: current.next))
+    }
+
+    private func liveAfter(block number: Int) -> [RegisterSet] {
+        if let known = liveSets[number] { return known }
+        let live = body.liveAfter(number)
+        liveSets[number] = live
+        return live
     }
 
     // MARK: Registers
@@ -253,18 +277,25 @@ final class Lowering {
         ir.storeLocal(value, local(register))
         known.forget(register)
     }
-    /// The value of an unboxed float; nil if the operand is none.
-    func unboxed(_ operand: Operand) -> Value? {
+    /// The value of an operand that is known to be a float; nil if it is not.
+    func floatValue(_ operand: Operand) -> Value? {
         switch operand {
-        case .x(let register) where known.unboxed.contains(register): ir.loadLocal(ir.double, double(register))
+        case .x(let register) where known.unboxed.contains(register) || known.boxedFloats.contains(register):
+            ir.loadLocal(ir.double, double(register))
         case .constant(let word) where Term(raw: word).isFloat: LLVMConstReal(ir.double, Term(raw: word).floatValue)
         default: nil
         }
     }
     func setUnboxed(_ register: Int, _ value: Value) {
         ir.storeLocal(value, double(register))
-        known.small.remove(register)
+        known.forget(register)
         known.unboxed.insert(register)
+    }
+    /// The operand's register holds a box with this value.
+    func learnFloat(_ operand: Operand, _ value: Value) {
+        guard case .x(let register) = operand, !known.unboxed.contains(register) else { return }
+        ir.storeLocal(value, double(register))
+        known.boxedFloats.insert(register)
     }
     func isKnownSmall(_ operand: Operand) -> Bool {
         switch operand {
@@ -290,9 +321,10 @@ final class Lowering {
             known.forget(from)
             return setUnboxed(to, value)
         }
-        let isSmall = known.small.contains(from)
+        let (isSmall, isFloat) = (known.small.contains(from), known.boxedFloats.contains(from))
         setX(to, x(from))
         if isSmall { known.small.insert(to) }
+        if isFloat { learnFloat(.x(to), ir.loadLocal(ir.double, double(from))) }
     }
     func float(_ offset: UInt64) -> Value {
         ir.loadLocal(ir.double, local(RegisterSet.firstFloat + (Int(offset) - floatBase) / 8))
@@ -451,20 +483,23 @@ final class Lowering {
         tail(code(.handler(current.op)), pc: place(current.start))
     }
 
-    /// An operand makes the fast half impossible.
+    /// An operand is a constant that no bet on small integers or floats can win with.
     private var hasBigConstant: Bool {
-        current.operands.contains { if case .constant(let word) = $0 { !Term(raw: word).isImmediate } else { false } }
+        current.operands.contains { if case .constant(let word) = $0 { !Term(raw: word).isImmediate && !Term(raw: word).isFloat } else { false } }
     }
 
-    /// The slow half of an instruction whose fast half bets on small integers. True: it leaves; otherwise it goes on at
-    /// `done`, with the result written.
-    func slowHalf(joining done: BasicBlock) -> Bool {
+    /// The slow half of an instruction: leaves where the unit bets, otherwise goes on behind the instruction with
+    /// nothing known of its result. What is known on the hot path stays.
+    func slowHalf(_ slow: BasicBlock) {
+        let (here, before) = (ir.currentBlock, known)
+        ir.position(slow)
         if unit.speculates, !hasBigConstant {
             sideExit()
-            return true
+        } else if callSlow() {
+            ir.branch(continuation())
         }
-        if callSlow() { ir.branch(done) }
-        return false
+        known = before
+        ir.position(here)
     }
 
     /// Makes room: `bytes` between heap and stack besides the reserve, and the boxes that live floats may need.
