@@ -41,10 +41,12 @@ let package = Package(
         .target(
             name: "Ports", dependencies: ["CMachine", "Terms", "Machine", "CZlib", "CTerminfo"], swiftSettings: hot),
         .target(
-            name: "JIT", dependencies: ["CLLVM", "CMachine", "Machine", "OpSpec", "Terms"],
+            name: "JIT", dependencies: ["BeamFile", "CLLVM", "CMachine", "Machine", "OpSpec", "Terms"],
             swiftSettings: common + [.unsafeFlags(llvmHeaders.flatMap { ["-Xcc", $0] })]),
+        .target(name: "JITReport", swiftSettings: common),
         .executableTarget(
-            name: "enigma", dependencies: ["CMachine", "Terms", "BeamFile", "Machine", "Bifs", "Tables", "Ports", "JIT"],
+            name: "enigma",
+            dependencies: ["CMachine", "Terms", "BeamFile", "Machine", "Bifs", "Tables", "Ports", "JIT", "JITReport"],
             swiftSettings: common + [.unsafeFlags(llvmHeaders.flatMap { ["-Xcc", $0] })],
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic", "-Xlinker", "--build-id=sha1"])]),
         .testTarget(name: "TermsTests", dependencies: ["Terms", "CMachine"], swiftSettings: common),

@@ -1,4 +1,5 @@
 // CLLVM.c: the slots behind LLVM's functions. The stubs are hidden, so that they never stand in for libLLVM's own.
+#define _GNU_SOURCE
 #include "CLLVM.h"
 
 #include <dlfcn.h>
@@ -47,4 +48,38 @@ const char *llvm_bind(void) {
 #undef LLVM_FUNCTION
     on_exit(leave, NULL);
     return NULL;
+}
+
+const char *llvm_library_of(uint64_t address) {
+    Dl_info info;
+    return dladdr((void *)address, &info) ? info.dli_fname : NULL;
+}
+
+// gdb's interface for compilers at run time: it stops in the function, and reads the list.
+
+typedef struct JITEntry {
+    struct JITEntry *next, *previous;
+    const char *file;
+    uint64_t size;
+} JITEntry;
+
+struct {
+    uint32_t version;
+    uint32_t action;  // 1: `relevant` was added
+    JITEntry *relevant, *first;
+} __jit_debug_descriptor = {1, 0, NULL, NULL};
+
+__attribute__((noinline)) void __jit_debug_register_code(void) { __asm__ volatile("" ::: "memory"); }
+
+void jit_debug_register(const void *file, uint64_t size) {
+    JITEntry *entry = calloc(1, sizeof *entry);
+    if (!entry) return;
+    entry->file = file;
+    entry->size = size;
+    entry->next = __jit_debug_descriptor.first;
+    if (entry->next) entry->next->previous = entry;
+    __jit_debug_descriptor.first = entry;
+    __jit_debug_descriptor.relevant = entry;
+    __jit_debug_descriptor.action = 1;
+    __jit_debug_register_code();
 }

@@ -24,6 +24,7 @@ final class CodeGenerator {
 
     init() throws(CompileError) {
         if let problem = llvm_bind() { throw CompileError(text: String(cString: problem)) }
+        LLVMInstallFatalErrorHandler(JIT.onFatalError)
         #if arch(x86_64)
         LLVMInitializeX86TargetInfo()
         LLVMInitializeX86Target()
@@ -36,6 +37,10 @@ final class CodeGenerator {
         LLVMInitializeAArch64TargetMC()
         LLVMInitializeAArch64AsmPrinter()
         #endif
+        // Assembly is for people.
+        let texts: [String] = ["enigma", "-x86-asm-syntax=intel"]
+        var words: [UnsafePointer<CChar>?] = texts.map { UnsafePointer(strdup($0)!) }
+        LLVMParseCommandLineOptions(2, &words, nil)
         triple = Self.take(LLVMGetDefaultTargetTriple())
         cpu = Self.take(LLVMGetHostCPUName())
         features = Self.take(LLVMGetHostCPUFeatures())
@@ -47,6 +52,7 @@ final class CodeGenerator {
                 target, triple, cpu, features, (getenv("JITC") != nil ? LLVMCodeGenLevelLess : LLVMCodeGenLevelDefault), LLVMRelocPIC, LLVMCodeModelSmall)
         else { throw CompileError(text: "no target machine for \(triple)") }
         self.machine = machine
+        LLVMSetTargetMachineAsmVerbosity(machine, 1)
         layout = LLVMCreateTargetDataLayout(machine)
         options = LLVMCreatePassBuilderOptions()
     }

@@ -45,6 +45,8 @@ enum Constant: Hashable {
     case slowFunction(Op)
     /// The unit's number.
     case unit(UInt64)
+    /// Address of a count.
+    case counter(UInt64)
 
     var value: UInt64 {
         switch self {
@@ -53,7 +55,7 @@ enum Constant: Hashable {
         case .function(let function): UInt64(UInt(bitPattern: function))
         case .export(let export): UInt64(UInt(bitPattern: export))
         case .funEntry(let entry): UInt64(UInt(bitPattern: entry))
-        case .term(let raw), .string(let raw): raw
+        case .term(let raw), .string(let raw), .counter(let raw): raw
         case .helper(let helper): helper.address
         case .handler(let op): handlerAddress(op)
         case .slowHandler(let op): slowHandlerAddress(op)

@@ -63,6 +63,21 @@ final class IRBuilder {
         ]
     }
 
+    /// Functions get unwind tables, for debuggers and profilers. Call it before the first function is made.
+    func keepUnwindTables() {
+        attributes.append(LLVMCreateEnumAttribute(context, LLVMGetEnumAttributeKindForName("uwtable", 7), 2))
+    }
+
+    /// A call that no processor of ours has an instruction for: LLVM fails on it.
+    func addImpossibleCall() {
+        let type: LLVMTypeRef = LLVMFunctionType(void, nil, 0, 0)
+        let function: Value = LLVMAddFunction(module, "impossible", type)
+        position(block(function, "entry"))
+        LLVMSetCurrentDebugLocation2(builder, nil)
+        call(declare("llvm.amdgcn.s.barrier", void, []), [])
+        LLVMBuildRetVoid(builder)
+    }
+
     deinit {
         LLVMDisposeBuilder(builder)
         LLVMDisposeModule(module)

@@ -8,8 +8,10 @@ struct LinkError: Error { let text: String }
 
 /// Native code in memory: readable and executable, never written again.
 struct NativeCode {
-    fileprivate let memory: UnsafeMutableRawPointer
+    let memory: UnsafeMutableRawPointer
     let byteCount: Int
+    /// Where each section of the object is, from the start of the memory; nil: it is not there.
+    fileprivate(set) var places: [Int?] = []
 
     func free() { munmap(memory, byteCount) }
 }
@@ -82,7 +84,7 @@ struct Linker {
         let size = (linker.byteCount + 4095) & ~4095
         let map = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let map, map != MAP_FAILED else { throw LinkError(text: "no memory for code") }
-        let code = NativeCode(memory: map, byteCount: size)
+        let code = NativeCode(memory: map, byteCount: size, places: linker.sections.map(\.place))
         linker.memory = map
         do throws(LinkError) {
             try linker.fill()

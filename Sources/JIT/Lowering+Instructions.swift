@@ -67,7 +67,7 @@ extension Lowering {
         case .try_case:
             set(0, ir.word(Term.nil.raw))
             setX(0, x(3))
-        case .count_call: break
+        case .count_call: countEntry()
         case .remove_message, .timeout, .recv_marker_clear, .recv_marker_use: return callSlow()
         default:
             boxOperands()
@@ -112,6 +112,12 @@ extension Lowering {
         setX(second, values.0)
         if before.small.contains(first) { known.small.insert(second) }
         if before.small.contains(second) { known.small.insert(first) }
+    }
+
+    /// For --jit-stats and dumps: the threads count over each other.
+    private func countEntry() {
+        guard let counter = unit.counter(body) else { return }
+        ir.store(ir.add(ir.load(ir.i64, counter, .process), ir.int(1)), counter, .process)
     }
 
     // MARK: Frames

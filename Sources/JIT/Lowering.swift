@@ -97,6 +97,7 @@ final class Lowering {
         current = body.instructions[body.blocks[entryBlock].first]
         setup = ir.block(llvmFunction, "setup")
         ir.position(setup)
+        unit.debug?.locate(llvmFunction, body, entry)
         context = LLVMGetParam(llvmFunction, 0)
         e = LLVMBuildAlloca(ir.builder, ir.pointer, "e")
         hp = LLVMBuildAlloca(ir.builder, ir.pointer, "hp")
@@ -187,6 +188,7 @@ final class Lowering {
         for index in version.index..<block.end {
             currentIndex = index
             current = body.instructions[index]
+            unit.debug?.locate(llvmFunction, body, current.start)
             liveAfter = live[index - block.first]
             isLast = index == block.end - 1
             bets = []
@@ -473,13 +475,14 @@ final class Lowering {
     }
 
     /// Gives up native code at the current instruction, which must not have changed anything yet.
-    func sideExit() {
+    func sideExit(_ reason: String) {
         var live = liveAfter
         for register in current.writes { live.remove(register) }
         for target in current.targets { if let block = body.blockAt[target] { live.formUnion(body.blocks[block].liveIn) } }
         live.formUnion(RegisterSet(current.reads))
         for register in live.members { flush(register) }
-        ir.call(helper(.exit, ir.void, [ir.i64]), [unit.constants.word(.unit(unit.number))])
+        let site = unit.addExit(body, current, reason)
+        ir.call(helper(.exit, ir.void, [ir.i64, ir.i64]), [unit.constants.word(.unit(unit.number)), ir.word(site)])
         tail(code(.handler(current.op)), pc: place(current.start))
     }
 
@@ -494,7 +497,7 @@ final class Lowering {
         let (here, before) = (ir.currentBlock, known)
         ir.position(slow)
         if unit.speculates, !hasBigConstant {
-            sideExit()
+            sideExit("an operand or the result is no small integer or float")
         } else if callSlow() {
             ir.branch(continuation())
         }

@@ -35,6 +35,8 @@ struct Instruction {
     var targets: [Int] = []
     /// Operand `live`: a collection in the slow path visits x(0)..<live.
     var live: Int?
+    /// Address of the Location it raises or returns at, or 0.
+    var location: UInt64 = 0
 
     var next: Int { start + size }
 }
@@ -51,17 +53,28 @@ private indirect enum Token {
 struct OperandReader {
     private let tokens: [[Token]]
     private let names: [String]
+    /// What the first operands of an operation are called in the table ("export", "bytes", or nothing).
+    private let roles: [[Substring]]
+    private let locationAt: [Int?]
     private let operationOf: [UInt64: Op]
 
     init() {
         tokens = instructions.map(Self.parse)
         names = instructions.map(\.name)
+        roles = instructions.map(Self.parseRoles)
+        locationAt = roles.map { $0.firstIndex(of: "location") }
         var table: [UInt64: Op] = [:]
         for op in Op.allCases { table[handlerAddress(op)] = op }
         operationOf = table
     }
 
     func name(_ op: Op) -> String { names[Int(op.rawValue)] }
+
+    /// What operand `index` is called in the table.
+    func role(_ op: Op, _ index: Int) -> Substring {
+        let names = roles[Int(op.rawValue)]
+        return index < names.count ? names[index] : ""
+    }
 
     /// The operation whose handler's address is `word`.
     func operation(_ word: UInt64) -> Op? { operationOf[word] }
@@ -126,6 +139,22 @@ struct OperandReader {
         }
     }
 
+    private static func parseRoles(_ instruction: OpSpec.Instruction) -> [Substring] {
+        guard instruction.generic == nil else { return [] }
+        var result: [Substring] = []
+        for part in instruction.pattern.split(separator: " ") {
+            if part.first == "[" {
+                result += part.filter { $0 == "x" || $0 == "y" }.map { _ in "" }
+            } else if part.contains("(") {
+                break
+            } else {
+                let pieces = part.split(separator: ":")
+                result.append(pieces.count > 1 ? pieces[1] : "")
+            }
+        }
+        return result
+    }
+
     // MARK: Instructions
 
     /// The instruction at word `start`. Nil: no handler stands there.
@@ -166,6 +195,9 @@ struct OperandReader {
             }
         }
         instruction.size = position - start
+        if let index = locationAt[Int(op.rawValue)], case .raw(let word) = instruction.operands[index] {
+            instruction.location = word
+        }
         return instruction
     }
 
@@ -189,6 +221,7 @@ struct OperandReader {
         case "f", "j":
             if word == 0 || word & 1 == 1 {
                 instruction.operands.append(.raising)
+                instruction.location = word & ~1
             } else {
                 let target = Int(UInt(word) - base) / 8
                 instruction.targets.append(target)

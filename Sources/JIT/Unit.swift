@@ -18,6 +18,13 @@ struct Published {
     let word: Int
 }
 
+/// A place where native code may be given up.
+struct ExitSite {
+    let body: FunctionBody
+    let instruction: Instruction
+    let reason: String
+}
+
 final class Unit {
     let number: UInt64
     let ir: IRBuilder
@@ -25,6 +32,11 @@ final class Unit {
     /// Slow halves of arithmetic give native code up.
     let speculates: Bool
     let constants: Constants
+    private(set) var exits: [ExitSite] = []
+    /// Calls of each body, if they are counted; the NativeUnit owns the memory.
+    private(set) var counters: UnsafeMutablePointer<UInt64>?
+    /// If somebody will look at the code.
+    var debug: DebugInfo?
     private(set) var published: [Published] = []
     private var natives: [Ref<Function>: Value] = [:]
     private var points: [CodePointer: Value] = [:]
@@ -41,11 +53,33 @@ final class Unit {
         constants = Constants(ir)
     }
 
+    func makeCounters() {
+        counters = .allocate(capacity: bodies.count)
+        counters?.initialize(repeating: 0, count: bodies.count)
+    }
+
+    /// A new function for code of `body` that starts at `word`.
+    private func makeFunction(_ kind: String, _ body: FunctionBody, _ word: Int, isPublic: Bool = false) -> Value {
+        let function = ir.makeFunction(body.name + kind, isPublic: isPublic)
+        debug?.begin(function, body, word)
+        return function
+    }
+
+    /// Index of a new side exit.
+    func addExit(_ body: FunctionBody, _ instruction: Instruction, _ reason: String) -> UInt64 {
+        exits.append(ExitSite(body: body, instruction: instruction, reason: reason))
+        return UInt64(exits.count - 1)
+    }
+
+    /// Address of the count of calls of `body`.
+    func counter(_ body: FunctionBody) -> Value? {
+        guard let counters, let index = bodies.firstIndex(where: { $0 === body }) else { return nil }
+        return constants.pointer(.counter(UInt64(UInt(bitPattern: counters + index))))
+    }
+
     /// Writes the IR of all functions.
     func lower() {
-        for body in bodies {
-            natives[body.function] = ir.makeFunction(body.name, isPublic: false)
-        }
+        for body in bodies { natives[body.function] = makeFunction("", body, body.entry) }
         for body in bodies {
             makePublicEntry(body)
             Lowering(self, body, entry: body.entry, llvmFunction: natives[body.function]!, isBody: true).run()
@@ -59,8 +93,9 @@ final class Unit {
     }
 
     private func makePublicEntry(_ body: FunctionBody) {
-        let function = ir.makeFunction("\(body.name) entry", isPublic: true)
+        let function = makeFunction(" entry", body, body.entry, isPublic: true)
         ir.position(ir.block(function, "entry"))
+        debug?.locate(function, body, body.entry)
         let parameters = (0..<5).map { LLVMGetParam(function, UInt32($0))! }
         var arguments = parameters
         for register in 0..<argumentRegisters {
@@ -86,7 +121,7 @@ final class Unit {
     func entryPoint(_ body: FunctionBody, _ word: Int) -> Value {
         let key = body.base + word
         if let function = points[key] { return function }
-        let function = ir.makeFunction("\(body.name) w\(word)", isPublic: false)
+        let function = makeFunction(" w\(word)", body, word)
         points[key] = function
         pending.append((body, word, function))
         return function

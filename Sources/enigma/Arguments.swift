@@ -125,6 +125,7 @@ struct CommandLineReader {
         case "--no-jit": plan.options.jit.isEnabled = false
         case "--jit-eager": plan.options.jit.isEager = true
         case "--jit-stats": plan.options.jit.printsStatistics = true
+        case "--jit-gdb": plan.options.jit.tellsDebugger = true
         case "--gc-stress": plan.options.stressesCollector = true
         default: return false
         }
@@ -140,6 +141,13 @@ struct CommandLineReader {
             }
             plan.options.jit.threshold = number
         case "--jit-limit": plan.options.jit.limit = Int(try next(index)) ?? 0
+        case "--jit-fail": plan.options.jit.failAt = UInt64(try next(index)) ?? 0
+        case "--jit-perf":
+            switch try next(index) {
+            case "map": plan.options.jit.writesPerfMap = true
+            case "jitdump": plan.options.jit.writesJITDump = true
+            default: throw UsageError(text: "--jit-perf takes map or jitdump")
+            }
         case "--jit-dump": plan.options.jit.dumpDirectory = try next(index)
         case "--jit-dump-filter": plan.options.jit.dumpFilter = try next(index)
         default: return false

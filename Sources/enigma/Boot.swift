@@ -34,7 +34,7 @@ func boot(_ plan: LaunchPlan, root: String) throws(UsageError) {
     systemFacts.emulatorArguments = [CommandLine.arguments[0]] + plan.emulatorWords + ["--"] + plan.initArguments
     stressCollection = plan.options.stressesCollector
     JIT.boot(plan.options.jit)
-    bootMachine(bifsTable + tablesTable + portsTable)
+    bootMachine(bifsTable + tablesTable + portsTable + jitTable)
     bootTables()
     connectPersistentTerms()
     let settings = try Settings(plan.emulator)

@@ -6,13 +6,14 @@ import BeamFile
 import Bifs
 import CMachine
 import Glibc
+import JIT
 import Machine
 import Ports
 import Tables
 import Terms
 
 func printCoverage(_ folder: String) -> Int32 {
-    bootMachine(bifsTable + tablesTable + portsTable)
+    bootMachine(bifsTable + tablesTable + portsTable + jitTable)
     let floors = rows(folder, "coverage.txt").reduce(into: [:]) { $0[$1[0]] = Int($1[1]) }
     guard !floors.isEmpty else {
         complain("enigma: no coverage.txt in \(folder)")

@@ -2,6 +2,7 @@
 
 import Bifs
 import Glibc
+import JITReport
 import Machine
 import Ports
 import Tables
@@ -16,10 +17,14 @@ let help = """
       --jit-stats     print the figures of the JIT at the end
       --jit-dump DIR            write instructions, IR and assembly of compiled code
       --jit-dump-filter M:F/A   only for this function
+      --jit-perf map|jitdump    tell perf the names of native code
+      --jit-gdb       tell gdb the names of native code, and how to unwind it
       --gc-stress     collect garbage at every heap test
       --help          this text
       --version       version of Enigma and of the OTP it runs
-    commands: enigma coverage FOLDER    what is there of OTP's native functions and instructions
+    commands:
+      enigma jit-report DIR [-o FILE.html]    one page that shows what --jit-dump DIR has written
+      enigma coverage FOLDER                  what is there of OTP's native functions and instructions
     """
 
 let arguments = Array(CommandLine.arguments.dropFirst())
@@ -32,6 +37,7 @@ case "--version":
     exit(0)
 case "coverage":
     exit(printCoverage(arguments.count > 1 ? arguments[1] : "otp/expectations"))
+case "jit-report": exit(writeReport(Array(arguments.dropFirst())))
 default: break
 }
 

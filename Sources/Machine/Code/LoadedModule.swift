@@ -277,9 +277,14 @@ public final class LoadedModule: @unchecked Sendable {
         return LiteralArea(block: block, words: literalWords, offHeap: literalOffHeap)
     }
 
-    /// Frees what only running code needs; the rest goes when nobody points to it any more. Requires: no process runs the
-    /// code or will return to it.
-    func takeRelease() -> Releasable {
+    /// Frees what only running code needs, as soon as the JIT is done with it; the rest goes when nobody points to it any
+    /// more. Requires: no process runs the code or will return to it.
+    public func retire() {
+        if arena.byteCount > 0, JITHooks.release?(self) == true { return }
+        LiteralReleases.add(takeRelease())
+    }
+
+    private func takeRelease() -> Releasable {
         let literals = takeLiterals()
         freeCode()
         return Releasable(literals: literals.map { [$0] } ?? [], modules: [self])
@@ -287,7 +292,6 @@ public final class LoadedModule: @unchecked Sendable {
 
     /// Frees what only running code needs. Requires: no process runs it or will return to it.
     func freeCode() {
-        if arena.byteCount > 0 { JITHooks.release?(self) }
         takeLiterals()?.free()
         code.deallocate()
         strings.deallocate()

@@ -62,6 +62,14 @@ public enum Modules {
     /// The current code of a module.
     public static func current(_ name: Term) -> LoadedModule? { withExportsLocked { entry(name)?.current } }
 
+    /// Calls `body` with the current code of a module, which is not freed or replaced meanwhile. Under `codeLock`.
+    public static func withCurrent<Result>(_ name: Term, _ body: (LoadedModule) -> Result?) -> Result? {
+        withExportsLocked { entry(name)?.current.flatMap(body) }
+    }
+
+    /// The current code of all modules, oldest module first.
+    public static func allCurrent() -> [LoadedModule] { withExportsLocked { names.compactMap { entry($0)?.current } } }
+
     static func hasOld(_ name: Term) -> Bool { withExportsLocked { entry(name)?.old != nil } }
 
     /// Names with current or old code, oldest first.
@@ -119,7 +127,7 @@ public enum Modules {
                 module.markPublished()
                 publishFuns(module)
                 if module.onLoad != nil {
-                    if let pending = entry.pending { LiteralReleases.add(pending.takeRelease()) }
+                    entry.pending?.retire()
                     entry.pending = module
                     waiting.append(module.name)
                 } else {
@@ -256,7 +264,7 @@ public enum Modules {
             defer { purge = nil }
             guard let entry = entry(name), entry.old === under.module else { return false }
             entry.old = under.savedOld
-            LiteralReleases.add(under.module.takeRelease())
+            under.module.retire()
             return true
         }
     }

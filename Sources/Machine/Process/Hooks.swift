@@ -49,6 +49,7 @@ public enum JITHooks {
     nonisolated(unsafe) public static var request: (@convention(thin) (Ref<Function>) -> Bool)? = nil
     /// The function is traced: calls of it must go through its entry, so it leaves native code and stays out of it.
     nonisolated(unsafe) public static var avoid: (@convention(thin) (Ref<Function>) -> Void)? = nil
-    /// The code of a module is about to be freed; no process will return to it.
-    nonisolated(unsafe) public static var release: (@convention(thin) (LoadedModule) -> Void)? = nil
+    /// No process will return to the code of this module. True: the JIT still reads it; once that is over it calls
+    /// `LoadedModule.retire` again.
+    nonisolated(unsafe) public static var release: (@convention(thin) (LoadedModule) -> Bool)? = nil
 }

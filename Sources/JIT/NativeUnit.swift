@@ -1,0 +1,156 @@
+// NativeUnit.swift: the native code in use: which words lead to it, the bets it has lost, and its end.
+
+import CLLVM
+import CMachine
+import Glibc
+import Machine
+import Terms
+
+/// What one compilation has made. Constant but for the counts; freed when no process returns to its module.
+final class NativeUnit: @unchecked Sendable {
+    struct Part {
+        let function: Ref<Function>
+        let codeBytes: Int
+    }
+
+    let number: UInt64
+    let parts: [Part]
+    let exits: [(function: Ref<Function>, reason: String)]
+    let words: [Words]
+    let code: NativeCode
+    /// Its functions, if somebody may ask for them.
+    let symbols: [ObjectSymbols.Symbol]
+    /// Address of the first byte of its code.
+    let base: UInt64
+    let codeBytes: Int
+    /// Nanoseconds.
+    let time: UInt64
+    let speculates: Bool
+    /// Atomic: side exits so far, and by site.
+    let exitCounts: UnsafeMutablePointer<UInt64>
+    /// Calls of each part, in racy increments by native code; nil if they are not counted.
+    let entryCounts: UnsafeMutablePointer<UInt64>?
+
+    init(_ unit: Unit, _ symbols: ObjectSymbols, _ code: NativeCode, _ addresses: [UInt64], time: UInt64) {
+        number = unit.number
+        self.symbols = JIT.options.describesCode || JIT.options.dumpDirectory != nil ? symbols.list : []
+        self.code = code
+        self.time = time
+        speculates = unit.speculates
+        exits = unit.exits.map { ($0.body.function, $0.reason) }
+        words = unit.published.map { $0.function.pointee.code! + $0.word }
+        codeBytes = symbols.codeBytes
+        base = symbols.base(of: unit.published[0].symbol, at: addresses[0])
+        parts = unit.bodies.map { Part(function: $0.function, codeBytes: symbols.bytes(of: $0.name)) }
+        exitCounts = .allocate(capacity: exits.count + 1)
+        exitCounts.initialize(repeating: 0, count: exits.count + 1)
+        entryCounts = unit.counters
+    }
+
+    deinit {
+        exitCounts.deallocate()
+        entryCounts?.deallocate()
+    }
+
+    var exitCount: UInt64 { vm_load_relaxed(exitCounts + exits.count) }
+}
+
+extension JIT {
+    // Under `lock`.
+    nonisolated(unsafe) static var units: [UInt64: NativeUnit] = [:]
+    nonisolated(unsafe) static var unitOf: [Ref<Function>: UInt64] = [:]
+    /// Handlers that stood in words which lead to native code now.
+    nonisolated(unsafe) static var originals: [UInt: UInt64] = [:]
+    /// Functions that could not be compiled, and why.
+    nonisolated(unsafe) static var refused: [Ref<Function>: String] = [:]
+
+    // MARK: Publishing
+
+    /// Makes the code be used. False: somebody has something against it, so it is freed.
+    static func publish(_ native: NativeUnit, _ unit: Unit, _ addresses: [UInt64]) -> Bool {
+        let isWanted = locked {
+            // Purged or traced meanwhile.
+            guard !isRetired, !unit.bodies.contains(where: { refused[$0.function] != nil }) else { return false }
+            for body in unit.bodies { discard(body.function) }
+            for (word, address) in zip(native.words, addresses) {
+                let key = UInt(bitPattern: word)
+                if originals[key] == nil { originals[key] = word.pointee }
+                vm_store_release(word, address)
+            }
+            units[native.number] = native
+            for body in unit.bodies { unitOf[body.function] = native.number }
+            return true
+        }
+        guard isWanted else {
+            native.code.free()
+            return false
+        }
+        statistics.units += 1
+        statistics.functions += unit.bodies.count
+        statistics.codeBytes += native.codeBytes
+        statistics.mappedBytes += native.code.byteCount
+        return true
+    }
+
+    /// Takes the words of a function's earlier native code back. Its code stays: somebody may be running it. Under `lock`.
+    private static func discard(_ function: Ref<Function>) {
+        guard let number = unitOf[function], let old = units[number] else { return }
+        for word in old.words {
+            guard let original = originals[UInt(bitPattern: word)] else { continue }
+            vm_store_release(word, original)
+        }
+        for part in old.parts { unitOf[part.function] = nil }
+    }
+
+    /// Native code calls the functions of its unit directly, so a traced function must be in none.
+    static func avoid(_ function: Ref<Function>) {
+        locked {
+            discard(function)
+            refused[function] = "it is traced"
+        }
+    }
+
+    // MARK: Side exits
+
+    static let exitHelper: @convention(c) (UInt64, UInt64) -> Void = { number, site in JIT.noteExit(number, Int(site)) }
+    static var exitHelperAddress: UInt64 { UInt64(unsafeBitCast(exitHelper, to: UInt.self)) }
+
+    /// Exits of a unit before it is compiled again without bets.
+    private static let exitLimit: UInt64 = 500
+
+    private static func noteExit(_ number: UInt64, _ site: Int) {
+        statistics.exits &+= 1
+        // A count may get lost.
+        guard vm_try_lock(&lock) else { return }
+        let unit = units[number]
+        var first: Ref<Function>?
+        if let unit {
+            if site < unit.exits.count { unit.exitCounts[site] &+= 1 }
+            unit.exitCounts[unit.exits.count] &+= 1
+            if unit.exitCounts[unit.exits.count] == exitLimit, unitOf[unit.parts[0].function] == number {
+                first = unit.parts[0].function
+            }
+        }
+        vm_unlock(&lock)
+        guard let first else { return }
+        statistics.recompiled += 1
+        enqueue(Request(function: first, speculates: false))
+    }
+
+    // MARK: The end
+
+    /// Takes the native code of a module that no process returns to out of the tables; the caller frees it. Under `lock`.
+    static func forget(_ module: LoadedModule) -> [NativeUnit] {
+        let gone = units.values.filter { belongs($0.parts[0].function, module) }
+        for unit in gone {
+            for word in unit.words { originals[UInt(bitPattern: word)] = nil }
+            for part in unit.parts { unitOf[part.function] = nil }
+            units[unit.number] = nil
+            statistics.codeBytes -= unit.codeBytes
+            statistics.mappedBytes -= unit.code.byteCount
+            statistics.freed += 1
+        }
+        for function in refused.keys where belongs(function, module) { refused[function] = nil }
+        return gone
+    }
+}

@@ -1,0 +1,28 @@
+// Options.swift: the flags of the JIT.
+
+public struct JITOptions: Sendable {
+    public var isEnabled = true
+    /// Calls before a function is compiled.
+    public var threshold = 2000
+    /// Compile at the first call, and wait for it.
+    public var isEager = false
+    public var printsStatistics = false
+    /// Directory for dumps, and the functions ("M:F/A", nil: all) that go there.
+    public var dumpDirectory: String?
+    public var dumpFilter: String?
+    /// Names for perf: /tmp/perf-PID.map, and /tmp/jit-PID.dump.
+    public var writesPerfMap = false
+    public var writesJITDump = false
+    /// Tells gdb about native code.
+    public var tellsDebugger = false
+    /// Units to compile at most: bisects a miscompilation.
+    public var limit = Int.max
+    /// The unit at which LLVM is made to fail, for the tests.
+    public var failAt: UInt64 = 0
+    public init() {}
+
+    /// Native code gets line and unwind tables.
+    var describesCode: Bool { writesPerfMap || writesJITDump || tellsDebugger }
+    /// Native code counts the calls of each function.
+    var countsEntries: Bool { printsStatistics || dumpDirectory != nil }
+}
