@@ -473,7 +473,8 @@ private struct ExternalDecoder: ~Copyable {
         var count = 1
         if tag != ExternalTag.reference {
             guard let announced = input.number16(), announced <= 5 else { return nil }
-            count = announced
+            // One number is there even if none is announced.
+            count = max(announced, 1)
         }
         guard let name = atom() else { return nil }
         let creation: UInt32
@@ -486,8 +487,7 @@ private struct ExternalDecoder: ~Copyable {
             creation = value
             let complete = withUnsafeMutablePointer(to: &words) { tuple in
                 tuple.withMemoryRebound(to: UInt32.self, capacity: 5) { target in
-                    // One number is there even if none is announced.
-                    for index in 0..<max(count, 1) {
+                    for index in 0..<count {
                         guard let word = input.number32() else { return false }
                         target[index] = word
                     }
@@ -504,7 +504,6 @@ private struct ExternalDecoder: ~Copyable {
         }
         return withUnsafePointer(to: words) { tuple in
             tuple.withMemoryRebound(to: UInt32.self, capacity: 5) { source in
-                // With a count of 0 the number is not kept.
                 heap.externalReference(
                     node: Nodes.intern(name: name, creation: creation), words: source, count: count)
             }
