@@ -414,7 +414,10 @@ private struct ExternalDecoder: ~Copyable {
     private mutating func textFloat() -> Term? {
         guard let bytes = input.skip(31) else { return nil }
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 32) { text in
-            for index in 0..<31 { text[index] = CChar(bitPattern: bytes[index]) }
+            // A comma is as good as a point.
+            for index in 0..<31 {
+                text[index] = CChar(bitPattern: bytes[index] == UInt8(ascii: ",") ? UInt8(ascii: ".") : bytes[index])
+            }
             text[31] = 0
             guard isFloatText(bytes) else { return nil }
             let value = strtod(text.baseAddress!, nil)

@@ -16,7 +16,8 @@ each(N, Last) ->
     each(N + 1, Last).
 
 %% OTP may take what it should refuse: tags that are meant for its own use ($I to $L), and references of no numbers, for
-%% which it reads on behind the end.
+%% which it reads on behind the end. Of a fun, we do not keep an old index that differs from the index.
+is_lenient(<<131, 112, _/binary>>) -> true;
 is_lenient(Bytes) ->
     binary:match(Bytes, [<<73>>, <<74>>, <<75>>, <<76>>, <<90, 0, 0>>, <<114, 0, 0>>]) =/= nomatch.
 
