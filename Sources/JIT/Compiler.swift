@@ -81,7 +81,9 @@ public enum JIT {
     @discardableResult static func enqueue(_ request: Request) -> UInt32? {
         let ticket = locked { () -> UInt32? in
             guard !isOff else { return nil }
-            queue.append(request)
+            // What loses its bets is compiled again first, and nobody is kept waiting for a dump.
+            let isUrgent = !request.speculates || request.dump != nil
+            queue.insert(request, at: isUrgent ? 0 : queue.count)
             tickets &+= 1
             if !isStarted {
                 isStarted = true

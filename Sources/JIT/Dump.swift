@@ -96,6 +96,9 @@ final class Dump {
                 }
             }
         }
+        for (index, constant) in unit.constants.list.enumerated() {
+            rows.append(["constant", "k\(index)", Listing.text(constant)])
+        }
         for (index, exit) in unit.exits.enumerated() {
             rows.append(["exit", "\(index)", "\(lines.line(exit.body, exit.instruction.start))", exit.reason])
         }

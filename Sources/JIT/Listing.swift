@@ -85,6 +85,26 @@ final class Listing: LineNumbers {
         }
     }
 
+    /// What symbol `kN` of the IR stands for.
+    static func text(_ constant: Constant) -> String {
+        switch constant {
+        case .word(let function, let index): "\(JIT.name(function)) w\(index)"
+        case .catchTag(let function, let index): "catch \(JIT.name(function)) w\(index)"
+        case .function(let function): JIT.name(function)
+        case .export(let export):
+            "\(export.pointee.module.atomText):\(export.pointee.name.atomText)/\(export.pointee.arity)"
+        case .funEntry(let entry): "fun \(entry.pointee.module.atomText)#\(entry.pointee.index)/\(entry.pointee.arity)"
+        case .term(let raw): oneLine(printed(Term(raw: raw), limit: 60))
+        case .string: "text"
+        case .helper(let helper): "run-time \(helper)"
+        case .handler(let op): "interpreter's \(op)"
+        case .slowHandler(let op): "interpreter's slow half of \(op)"
+        case .slowFunction(let op): "slow function of \(op)"
+        case .unit: "number of the unit"
+        case .counter: "count of calls"
+        }
+    }
+
     private func text(_ word: UInt64, _ role: Substring) -> String {
         switch role {
         case "function":

@@ -1,4 +1,4 @@
-// Sampler.swift: where the program spends its time while it dumps: SIGPROF for each millisecond of processor time, with
+// Sampler.swift: where the program spends its time while it dumps: SIGPROF for each tick of processor time, with
 // the machine's and Erlang's program counter of the thread it hits.
 
 import CLLVM

@@ -16,6 +16,8 @@ struct DumpedUnit {
     private(set) var lines: [(listing: Int, file: String, line: Int)] = []
     var exitCounts: [Int: Int] = [:]
     private var facts: [String: String] = [:]
+    /// By number: what symbol kN stands for.
+    private var constants: [String] = []
     private var returns: [(line: Int, word: String, frame: Int)] = []
     private var exits: [(line: Int, reason: String)] = []
     private let path: String
@@ -33,6 +35,7 @@ struct DumpedUnit {
                 functions.append(Function(name: text(2), line: number(3), instructions: number(4), bytes: number(5)))
             case "line": lines.append((number(1), text(2), number(3)))
             case "return": returns.append((number(1), text(2), number(3)))
+            case "constant": constants.append(text(2))
             case "exit": exits.append((number(2), text(3)))
             default: facts[words[0]] = text(1)
             }
@@ -65,6 +68,7 @@ struct DumpedUnit {
                 JSON.list(
                     exits.enumerated().map { JSON.list(["\($1.line)", JSON.string($1.reason), "\(exitCounts[$0] ?? 0)"]) })
             ),
+            ("constants", JSON.list(constants.map(JSON.string))),
             ("beam", JSON.string(textOf(path + ".beam"))), ("before", Pane(ir: textOf(path + ".before.ll")).json),
             ("after", Pane(ir: textOf(path + ".after.ll")).json), ("asm", Pane(assembly: textOf(path + ".s")).json),
         ])

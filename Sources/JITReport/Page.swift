@@ -6,7 +6,7 @@ let page = #"""
 <style>
 * { box-sizing: border-box }
 body { margin: 0; font: 13px/1.4 system-ui, sans-serif; color: #1b1f24; background: #fff; height: 100vh; display: flex }
-#side { width: 380px; min-width: 240px; border-right: 1px solid #cfd6de; display: flex; flex-direction: column; resize: horizontal; overflow: hidden }
+#side { width: 430px; min-width: 240px; border-right: 1px solid #cfd6de; display: flex; flex-direction: column; resize: horizontal; overflow: hidden }
 #top { padding: 8px; border-bottom: 1px solid #cfd6de; background: #f5f7f9 }
 #filter { width: 100%; padding: 5px 8px; font: inherit; border: 1px solid #b3bcc6; border-radius: 4px }
 #summary { margin-top: 6px; color: #4c5763; font-size: 12px }
@@ -36,7 +36,7 @@ body { margin: 0; font: 13px/1.4 system-ui, sans-serif; color: #1b1f24; backgrou
 .code { overflow: auto; flex: 1; font: 12px/17px ui-monospace, "DejaVu Sans Mono", monospace; white-space: pre; padding-bottom: 40vh }
 .code div { padding: 0 8px; min-height: 17px; min-width: max-content }
 .code div[data-l] { cursor: pointer }
-.code .n { display: inline-block; width: 4ch; margin-right: 1ch; text-align: right; color: #8b96a3; user-select: none }
+.code .k { color: #0b4f9e } .code .n { display: inline-block; width: 4ch; margin-right: 1ch; text-align: right; color: #8b96a3; user-select: none }
 .code .c { color: #6a7682 } .code .o { color: #0b4f9e; font-weight: 600 } .code .t { color: #5a2d91; font-weight: 600 }
 .code .k { color: #0b4f9e }
 .code div.exit { background: #fdeeea; box-shadow: inset 3px 0 #cf4a2f }
@@ -119,9 +119,11 @@ function markup(kind, text) {
     return s.replace(/^([*: ] w\d+ +)(\w+)/, (m, a, b) => `<span class="c">${a}</span><span class="o">${b}</span>`).replace(/(-&gt;|->)w\d+/g, m => `<span class="t">${m}</span>`) + comment;
   }
   if (kind == "source") return s.replace(/(%.*)$/, '<span class="c">$1</span>');
+  const named = (text.match(/\bk\d+\b/g) || []).map(k => k + " = " + (chosen.unit.constants[+k.slice(1)] || "?"));
+  const note = named.length && (kind == "asm" || /@k\d/.test(text)) ? `  <span class="c">${kind == "asm" ? "#" : ";"} ${escape([...new Set(named)].join(", "))}</span>` : "";
   if (/^[^\s;#].*:\s*(;|#|$)/.test(text) || /^define /.test(text)) return `<span class="t">${s}</span>`;
-  if (kind == "asm") return s.replace(/\s(#.*)$/, ' <span class="c">$1</span>').replace(/^(\s+)([a-z][\w.]*)/, '$1<span class="k">$2</span>');
-  return s.replace(/(;.*)$/, '<span class="c">$1</span>').replace(/^(\s+(?:%[\w.]+ = )?)((?:musttail |tail )?[a-z]+)/, '$1<span class="k">$2</span>');
+  if (kind == "asm") return s.replace(/\s(#.*)$/, ' <span class="c">$1</span>').replace(/^(\s+)([a-z][\w.]*)/, '$1<span class="k">$2</span>') + note;
+  return s.replace(/(;.*)$/, '<span class="c">$1</span>').replace(/^(\s+(?:%[\w.]+ = )?)((?:musttail |tail )?[a-z]+)/, '$1<span class="k">$2</span>') + note;
 }
 
 /// Lines of a pane: [text, key] where the key names the instruction (or the line of the source).
