@@ -301,7 +301,7 @@ public enum JIT {
         var open = [function]
         var size = 0
         let originals = locked { self.originals }
-        while !open.isEmpty, bodies.count < 12, size < 1500 {
+        while !open.isEmpty, bodies.count < 6, size < 200 {
             let next = open.removeFirst()
             guard seen.insert(next).inserted, let body = FunctionBody(next, reader, originals: originals) else { continue }
             bodies.append(body)

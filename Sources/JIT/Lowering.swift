@@ -81,7 +81,8 @@ final class Lowering {
     var known = KnownTypes()
     /// Operands that the fast half of the current instruction tests for being small.
     var bets: [Int] = []
-    private static let versionLimit = 4
+    /// Large functions get fewer versions: their code is long enough.
+    private var versionLimit: Int { body.instructions.count > 150 ? 2 : 4 }
 
     /// State of the instruction being lowered.
     private(set) var current: Instruction
@@ -151,7 +152,7 @@ final class Lowering {
 
     private func version(at index: Int, live: RegisterSet) -> BasicBlock {
         var wanted = Version(index: index, known: known.restricted(to: live))
-        if nativeBlocks[wanted] == nil, versionCount[index, default: 0] >= Self.versionLimit {
+        if nativeBlocks[wanted] == nil, versionCount[index, default: 0] >= versionLimit {
             wanted = Version(index: index, known: KnownTypes())
         }
         let target = nativeBlock(wanted)

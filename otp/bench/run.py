@@ -12,7 +12,7 @@ import math, os, statistics, subprocess, sys, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.join(os.path.dirname(HERE), "_out")
-CPU = "fib tak nqueens sieve lists tuples trees maps big_maps floats nbody bignum binaries bit_parse strings exceptions funs sort sha".split()
+CPU = "fib tak nqueens sum sieve lists tuples trees maps big_maps floats mandelbrot nbody spectral fannkuch matrix bignum binaries bit_parse json strings exceptions funs sort sha".split()
 
 
 def timed(command):
