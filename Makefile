@@ -49,10 +49,15 @@ install: build ## install below PREFIX: enigma (as erl), enigma-erlc, enigma-esc
 format: ## format the Swift sources
 	swift format --in-place --recursive Package.swift Sources Tests
 
+# The functions of LLVM that the JIT names.
+LLVM_FUNCTIONS := grep -oh 'LLVM[A-Z][A-Za-z0-9]*(' Sources/JIT/*.swift | LC_ALL=C sort -u | sed 's/\(.*\)(/LLVM_FUNCTION(\1)/'
+
 generate: ## write the generated sources anew from the tables
+	$(LLVM_FUNCTIONS) > Sources/CLLVM/include/LLVMFunctions.inc
 	swift build -c release --product opgen
 	.build/release/opgen .
 
 check-generated:
 	swift build -c release --omit-frame-pointers -Xswiftc -static-stdlib --product opgen
 	.build/release/opgen --check .
+	$(LLVM_FUNCTIONS) | diff - Sources/CLLVM/include/LLVMFunctions.inc

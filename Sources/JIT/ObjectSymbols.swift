@@ -8,6 +8,9 @@ struct ObjectSymbols {
         /// From the start of the code.
         let offset: UInt64
         let size: UInt64
+
+        /// It is native code of the Erlang function of that name.
+        func belongs(to function: String) -> Bool { name == function || name.hasPrefix(function + " ") }
     }
 
     private(set) var list: [Symbol] = []
@@ -40,6 +43,6 @@ struct ObjectSymbols {
 
     /// Bytes of the native functions that belong to an Erlang function.
     func bytes(of function: String) -> Int {
-        list.reduce(0) { $0 + ($1.name.hasPrefix(function + " ") ? Int($1.size) : 0) }
+        list.reduce(0) { $0 + ($1.belongs(to: function) ? Int($1.size) : 0) }
     }
 }

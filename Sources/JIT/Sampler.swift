@@ -69,9 +69,9 @@ enum Sampler {
     private static func nativeFunctions() -> [Places.Range] {
         JIT.locked {
             JIT.units.values.flatMap { unit in
-                let names = unit.parts.map { JIT.name($0.function) + " " }
+                let names = unit.parts.map { JIT.name($0.function) }
                 return unit.symbols.map { symbol in
-                    let part = names.firstIndex { symbol.name.hasPrefix($0) } ?? 0
+                    let part = names.firstIndex { symbol.belongs(to: $0) } ?? 0
                     let start = unit.base + symbol.offset
                     return (start, start + symbol.size, "time\t\(unit.number)\t\(part)")
                 }

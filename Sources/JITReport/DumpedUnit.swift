@@ -105,7 +105,9 @@ struct Pane {
                 add(line[..<mark.lowerBound], lineOf[rest.prefix { $0 == "!" || $0.isNumber }] ?? 0)
             } else {
                 let end = line.firstRange(of: " !dbg ")?.lowerBound ?? line.endIndex
-                add(line.hasPrefix("define ") ? line[..<end] + " {" : line, 0)
+                // The comment behind a label is far to the right.
+                let label = line.firstRange(of: ":  ").map { line[...$0.lowerBound] } ?? line
+                add(line.hasPrefix("define ") ? line[..<end] + " {" : label, 0)
             }
             if line == "}" {
                 isInside = false
