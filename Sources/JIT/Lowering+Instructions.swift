@@ -212,11 +212,9 @@ extension Lowering {
         reductions = ir.sub(reductions, ir.int(1))
         for register in 0..<arity { flush(register) }
         copyFreeVariables(object, count: ir.and(ir.shiftRightLogical(kind, ir.int(8)), 0xFFFF), to: arity)
-        let frame = stack
         if isLast { stack = ir.offset(stack, Int(raw(1))) } else { pushReturn() }
         dispatch(ir.load(ir.pointer, ir.offset(function, Field.functionEntry), .process))
         ir.position(slow)
-        if isLast { stack = frame }
         leaveSlowly()
     }
 
