@@ -128,6 +128,7 @@ extension Lowering {
             condition = nil
         }
         fast(condition, to: target, checked: {
+            // One operand keeps its tag, and so does the sum or the difference.
             let (value, overflow) =
                 switch operation {
                 case .add:
@@ -136,7 +137,7 @@ extension Lowering {
                 case .sub: self.ir.checked("ssub", a, self.ir.and(b, ~15))
                 default: self.ir.checked("smul", self.ir.and(a, ~15), self.smallValue(b))
                 }
-            return (self.ir.or(value, self.ir.int(15)), overflow)
+            return (operation == .mul ? self.ir.or(value, self.ir.int(15)) : value, overflow)
         })
     }
 
