@@ -43,6 +43,7 @@ coverage: build ## native functions and instructions of OTP 25 that are there or
 install: build ## install below PREFIX: enigma (as erl), enigma-erlc, enigma-escript
 	install -d $(PREFIX)/bin $(PREFIX)/lib/enigma/bin
 	install $(ENIGMA) otp/bin/erl otp/bin/erlc otp/bin/escript $(PREFIX)/lib/enigma/bin
+	install -m 644 otp/enigma-gdb.py $(PREFIX)/lib/enigma
 	ln -sf ../lib/enigma/bin/enigma $(PREFIX)/bin/enigma
 	for tool in erlc escript; do ln -sf ../lib/enigma/bin/$$tool $(PREFIX)/bin/enigma-$$tool; done
 
