@@ -3,7 +3,7 @@
 public struct JITOptions: Sendable {
     public var isEnabled = true
     /// Calls before a function is compiled.
-    public var threshold = 2000
+    public var threshold = 10_000
     /// Compile at the first call, and wait for it.
     public var isEager = false
     public var printsStatistics = false
