@@ -203,6 +203,8 @@ public enum JIT {
     }
 
     private static func makeGenerator() throws(CompileError) -> CodeGenerator {
+        // A program that ends soon after it has booted needs no LLVM, which takes longer to load than it runs.
+        if !options.isEager { usleep(150_000) }
         statistics.residentBefore = residentBytes()
         let generator = try CodeGenerator()
         statistics.residentAfter = residentBytes()
