@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 PACKAGES := erlang-base erlang-dev erlang-src erlang-crypto erlang-syntax-tools erlang-parsetools erlang-tools \
 	erlang-runtime-tools llvm-19-dev libffi-dev libgmp-dev libpcre2-dev zlib1g-dev libncurses-dev python3 binutils
 
-.PHONY: help setup build shell test bench check-hot coverage install format generate check-generated
+.PHONY: help setup build shell test test-all fuzz bench check-hot coverage install format generate check-generated
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -30,6 +30,17 @@ test: build check-generated check-hot coverage ## set up, build and run every te
 	python3 Tests/Conformance/terminal.py $(ENIGMA) --only editing,errors,break,wide --flags "--gc-stress" --flags "+S 1"
 	python3 Tests/Conformance/run.py $(ENIGMA)
 	python3 Tests/Conformance/fuzz.py $(ENIGMA)
+	python3 Tests/Conformance/fuzz_functions.py $(ENIGMA) --functions 800
+
+test-all: test ## the slow modes too: terminal sessions and modules in every mode, more random functions
+	python3 Tests/Conformance/terminal.py $(ENIGMA) --flags "--no-jit" --flags "--jit-threshold 20"
+	python3 Tests/Conformance/run.py $(ENIGMA) --full
+	$(MAKE) fuzz N=5000
+
+N ?= 20000
+SEED ?= 2
+fuzz: build ## run N=20000 random functions of SEED=2 on the real erl and on Enigma in every mode
+	python3 Tests/Conformance/fuzz_functions.py $(ENIGMA) --functions $(N) --seed $(SEED) --keep .build/fuzz
 
 bench: build ## run the benchmarks on the real erl and on Enigma alternately
 	python3 otp/bench/run.py $(ENIGMA)

@@ -68,7 +68,8 @@ public enum JIT {
 
     /// On a scheduler thread. True: the function is compiled now.
     private static func request(_ function: Ref<Function>) -> Bool {
-        guard let ticket = enqueue(Request(function: function)), options.isEager else { return false }
+        if let prefix = options.onlyModules, !function.pointee.moduleName.atomText.hasPrefix(prefix) { return false }
+        guard let ticket = enqueue(Request(function: function)), options.isEager || options.waits else { return false }
         while true {
             let done = vm_load_acquire32(&finished)
             if Int32(bitPattern: done &- ticket) >= 0 { break }
@@ -249,6 +250,7 @@ public enum JIT {
         let dump = Dump(number, bodies, request, options, reader)
         let unit = Unit(
             number: number, bodies: bodies, speculates: request.speculates, features: (generator.cpu, generator.features))
+        unit.stressesExits = options.stressesExits
         if options.describesCode { unit.ir.keepUnwindTables() }
         let lines: (any LineNumbers)? = dump.map { $0.lines } ?? (options.describesCode ? SourceLines() : nil)
         if let lines {
@@ -271,7 +273,7 @@ public enum JIT {
         #if DEBUG
         try generator.verify(unit.ir.module)
         #else
-        if options.isEager || dump != nil { try generator.verify(unit.ir.module) }
+        if options.isEager || options.stressesExits || dump != nil { try generator.verify(unit.ir.module) }
         #endif
         lap(&statistics.otherTime)
         try generator.optimise(unit.ir.module)

@@ -193,6 +193,7 @@ final class Lowering {
             liveAfter = live[index - block.first]
             isLast = index == block.end - 1
             bets = []
+            if unit.stressesExits { stressExit(atStart: index == version.index) }
             if !lower(current) { return }
         }
         ir.branch(self.block(at: current.next))
@@ -477,13 +478,21 @@ final class Lowering {
 
     /// Gives up native code at the current instruction, which must not have changed anything yet.
     func sideExit(_ reason: String) {
+        let site = unit.addExit(body, current, reason)
+        leaveToInterpreter {
+            ir.call(helper(.exit, ir.void, [ir.i64, ir.i64]), [unit.constants.word(.unit(unit.number)), ir.word(site)])
+        }
+    }
+
+    /// Writes everything back and continues at the current instruction in the interpreter: in the handler itself, since
+    /// the word may be native.
+    func leaveToInterpreter(_ note: () -> Void = {}) {
         var live = liveAfter
         for register in current.writes { live.remove(register) }
         for target in current.targets { if let block = body.blockAt[target] { live.formUnion(body.blocks[block].liveIn) } }
         live.formUnion(RegisterSet(current.reads))
         for register in live.members { flush(register) }
-        let site = unit.addExit(body, current, reason)
-        ir.call(helper(.exit, ir.void, [ir.i64, ir.i64]), [unit.constants.word(.unit(unit.number)), ir.word(site)])
+        note()
         tail(code(.handler(current.op)), pc: place(current.start))
     }
 

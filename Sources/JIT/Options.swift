@@ -6,6 +6,12 @@ public struct JITOptions: Sendable {
     public var threshold = 10_000
     /// Compile at the first call, and wait for it.
     public var isEager = false
+    /// Wait for each function asked for, so that what is compiled when does not depend on the machine's load.
+    public var waits = false
+    /// Only functions of modules whose names begin like this.
+    public var onlyModules: String?
+    /// Leave native code at random before instructions.
+    public var stressesExits = false
     public var printsStatistics = false
     /// Directory for dumps, and the functions ("M:F/A", nil: all) that go there.
     public var dumpDirectory: String?

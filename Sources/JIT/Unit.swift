@@ -31,6 +31,8 @@ final class Unit {
     let bodies: [FunctionBody]
     /// Slow halves of arithmetic give native code up.
     let speculates: Bool
+    /// Side exits at random, to test them.
+    var stressesExits = false
     let constants: Constants
     private(set) var exits: [ExitSite] = []
     /// Calls of each body, if they are counted; the NativeUnit owns the memory.

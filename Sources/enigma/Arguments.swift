@@ -124,6 +124,8 @@ struct CommandLineReader {
         switch word {
         case "--no-jit": plan.options.jit.isEnabled = false
         case "--jit-eager": plan.options.jit.isEager = true
+        case "--jit-wait": plan.options.jit.waits = true
+        case "--jit-exit-stress": plan.options.jit.stressesExits = true
         case "--jit-stats": plan.options.jit.printsStatistics = true
         case "--jit-gdb": plan.options.jit.tellsDebugger = true
         case "--gc-stress": plan.options.stressesCollector = true
@@ -140,6 +142,7 @@ struct CommandLineReader {
                 throw UsageError(text: "bad number of calls \(words[index + 1])")
             }
             plan.options.jit.threshold = number
+        case "--jit-only": plan.options.jit.onlyModules = try next(index)
         case "--jit-limit": plan.options.jit.limit = Int(try next(index)) ?? 0
         case "--jit-fail": plan.options.jit.failAt = UInt64(try next(index)) ?? 0
         case "--jit-perf":

@@ -13,6 +13,9 @@ let help = """
       --no-jit        run on the interpreter alone
       --jit-eager     compile every function at its first call
       --jit-threshold N         calls before a function is compiled
+      --jit-wait      wait for each function that is compiled
+      --jit-only PREFIX         only functions of modules whose names begin so
+      --jit-exit-stress         leave native code at random, to test side exits
       --jit-limit N   compile no more than N units (to find a wrong one)
       --jit-stats     print the figures of the JIT at the end
       --jit-dump DIR            write instructions, IR and assembly of compiled code

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Runs the Erlang test modules of otp/tests on the real erl and on Enigma and compares their lines.
 
-usage: run.py ENIGMA [--module NAME]... [--mode NAME]...
+usage: run.py ENIGMA [--full] [--module NAME]... [--mode NAME]...
 
-Each mode is a set of flags for Enigma. Prints a table of modules by modes, every difference, and a last line
-`N passed, M failed`. Exit code 1 if anything failed.
+Each mode is a set of flags for Enigma; without --mode those run that are not marked as slow, with --full all. Prints a
+table of modules by modes, every difference, and a last line `N passed, M failed`. Exit code 1 if anything failed.
 
 otp/expectations/known-differences.txt names the tests that are known to differ (with the reason): they are counted
 apart, and one that is equal in every mode run fails, so that the list shrinks as Enigma gets better.
@@ -14,17 +14,37 @@ import os, re, subprocess, sys, tempfile, concurrent.futures
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 TESTS = os.path.join(ROOT, "otp", "tests")
+
+
+class Mode:
+    """together: all modules in one VM, because its start takes long. slow: only with --full."""
+    def __init__(self, *flags, together=False, slow=False, limit=180):
+        self.flags, self.together, self.slow = list(flags), together, slow
+        self.limit = 1500 if together else limit
+
+
+EARLY = ["--jit-threshold", "20"]
+STRESS = ["--gc-stress", "+S", "1"]
 MODES = {
-    "default": [],
-    "S1": ["+S", "1"],
-    "S2": ["+S", "2"],
-    "gc-stress": ["--gc-stress", "+S", "1"],
-    "no-jit": ["--no-jit"],
-    "jit-early": ["--jit-threshold", "20"],
-    "jit-early-stress": ["--jit-threshold", "20", "--gc-stress", "+S", "1"],
-    "gc-stress-S2": ["--gc-stress", "+S", "2"],
+    "default": Mode(),
+    "S1": Mode("+S", "1"),
+    "S2": Mode("+S", "2", slow=True),
+    "no-jit": Mode("--no-jit"),
+    "no-jit-S2": Mode("--no-jit", "+S", "2", slow=True),
+    "gc-stress": Mode("--no-jit", *STRESS, limit=600),
+    "gc-stress-S2": Mode("--gc-stress", "+S", "2", limit=600, slow=True),
+    "jit-early": Mode(*EARLY, together=True),
+    "jit-early-S1": Mode(*EARLY, "+S", "1", together=True, slow=True),
+    "jit-early-stress": Mode(*EARLY, *STRESS, together=True),
+    "jit-eager": Mode("--jit-eager", "+S", "2", together=True),
+    "jit-eager-S1": Mode("--jit-eager", "+S", "1", together=True, slow=True),
+    "jit-eager-stress": Mode("--jit-eager", *STRESS, together=True, slow=True),
+    "jit-exit-stress": Mode(*EARLY, "--jit-exit-stress", "+S", "2", together=True),
+    "jit-exit-stress-S1": Mode(*EARLY, "--jit-exit-stress", "+S", "1", together=True, slow=True),
+    "jit-exit-gc-stress": Mode(*EARLY, "--jit-exit-stress", *STRESS, together=True, slow=True),
 }
-LIMIT = {"gc-stress": 600, "gc-stress-S2": 600}
+# Changes and states that later tests in the same VM would see, and programs that take a VM's time alone.
+NOT_TOGETHER = {"memory_tests", "scale_tests"}
 # Not under stress: how large heaps are depends on when they are collected; large numbers of things take too long.
 NOT_UNDER_STRESS = {"memory_tests", "scale_tests"}
 
@@ -35,11 +55,25 @@ def compile_tests(out):
     return [os.path.basename(s)[:-4] for s in sources]
 
 
-def run(command, module, out, limit=180):
-    """Lines of one module on one VM; the last says how it ended if that was not exit code 0."""
+def run(command, modules, out, limit=180):
+    """Lines by module on one VM; the last says how it ended if that was not exit code 0."""
+    lines = run_lines(command, modules, out, limit)
+    if len(modules) == 1:
+        return {modules[0]: lines}
+    table, module = {m: ["not reached"] for m in modules}, modules[0]
+    for line in lines:
+        if line.startswith("#module "):
+            module = line.split()[1]
+            table[module] = []
+        else:
+            table[module].append(line)
+    return table
+
+
+def run_lines(command, modules, out, limit):
     with tempfile.TemporaryDirectory() as scratch:
         env = dict(os.environ, ENIGMA_TEST_TMP=scratch, ERL_CRASH_DUMP=os.path.join(scratch, "dump"))
-        line = command + ["-noshell", "-pa", out, "-eval", "harness:main([%s])." % module]
+        line = command + ["-noshell", "-pa", out, "-eval", "harness:main([%s])." % ",".join(modules)]
         try:
             done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, env=env)
         except subprocess.TimeoutExpired as over:
@@ -85,10 +119,22 @@ def excerpts(want, have, width=600):
     return want[start:start + width], have[start:start + width]
 
 
+def split(name, modules):
+    """The runs of a mode: (mode, modules)."""
+    if "stress" in name and "exit-stress" not in name:
+        modules = [m for m in modules if m not in NOT_UNDER_STRESS]
+    if not MODES[name].together:
+        return [(name, [m]) for m in modules]
+    modules = [m for m in modules if m not in NOT_TOGETHER]
+    return [(name, modules)] if modules else []
+
+
 def main():
     arguments = sys.argv[1:]
     enigma = os.path.abspath(arguments.pop(0))
-    modules, modes = [], []
+    modules, modes, full = [], [], "--full" in arguments
+    if full:
+        arguments.remove("--full")
     while arguments:
         flag, value = arguments.pop(0), arguments.pop(0)
         (modules if flag == "--module" else modes).append(value)
@@ -96,16 +142,18 @@ def main():
     os.makedirs(out, exist_ok=True)
     every = [m for m in compile_tests(out) if m.endswith("_tests")]
     modules = modules or every
-    modes = modes or list(MODES)
+    modes = modes or [name for name, mode in MODES.items() if full or not mode.slow]
     known = known_differences()
     seen = set()
     passed = failed = expected = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        real = dict(zip(modules, pool.map(lambda m: run(["erl"], m, out), modules)))
-        for mode in modes:
-            run_now = [m for m in modules if "stress" not in mode or m not in NOT_UNDER_STRESS]
-            results = pool.map(lambda m: run([enigma] + MODES[mode], m, out, LIMIT.get(mode, 180)), run_now)
-            for module, lines in zip(run_now, results):
+        real = {}
+        for lines in pool.map(lambda m: run(["erl"], [m], out), modules):
+            real.update(lines)
+        jobs = [job for name in modes for job in split(name, modules)]
+        results = pool.map(lambda job: run([enigma] + MODES[job[0]].flags, job[1], out, MODES[job[0]].limit), jobs)
+        for (mode, _), table in zip(jobs, results):
+            for module, lines in table.items():
                 wrong, right = differences(module, real[module], lines)
                 passed += right
                 listed = [w for w in wrong if w[0] in known]
@@ -113,7 +161,7 @@ def main():
                 expected += len(listed)
                 wrong = [w for w in wrong if w[0] not in known]
                 failed += len(wrong)
-                print("%-10s %-28s %4d equal %4d differ" % (mode, module, right, len(wrong)), flush=True)
+                print("%-18s %-20s %4d equal %4d differ" % (mode, module, right, len(wrong)), flush=True)
                 for name, want, have in wrong[:20]:
                     print("  %s\n    erl    %s\n    enigma %s" % ((name,) + excerpts(str(want), str(have))))
     stale = [n for n in known if n not in seen and n.split(":")[0] in modules]

@@ -6,8 +6,16 @@
 -module(harness).
 -export([main/1]).
 
+main([Module]) ->
+    run_module(Module),
+    halt(0);
 main(Modules) ->
-    lists:foreach(fun run_module/1, [if is_atom(M) -> M; true -> list_to_atom(M) end || M <- Modules]),
+    lists:foreach(
+        fun(M) ->
+            io:put_chars(["#module ", atom_to_list(M), "\n"]),
+            run_module(M)
+        end,
+        Modules),
     halt(0).
 
 run_module(Module) ->

@@ -180,8 +180,11 @@ enum ArithmeticOperation {
 }
 
 private func general(_ c: Ref<Context>, _ pc: CodePointer, _ operation: ArithmeticOperation) -> CodePointer {
+    func isRegister(_ word: UInt64) -> Bool { word & 3 == 0 }
+    func isSmall(_ word: UInt64) -> Bool { word & 15 == 15 }
     let isIncrement =
-        operation == .add && (pc[1] & 15 == 15 || pc[2] & 15 == 15) || operation == .sub && pc[2] & 15 == 15
+        isRegister(pc[1]) && isSmall(pc[2]) && (operation == .add || operation == .sub)
+        || isSmall(pc[1]) && isRegister(pc[2]) && operation == .add
     return c.finishArithmetic(
         operation, c.source(pc[1]), c.source(pc[2]), destination: pc[3], fail: pc[4], live: pc[5], next: pc + 6,
         isIncrement: isIncrement)

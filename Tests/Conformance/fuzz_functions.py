@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""Runs random Erlang functions on the real erl and on Enigma in several modes and compares what they give.
+
+usage: fuzz_functions.py ENIGMA [--functions N] [--seed N] [--modes NAME,...] [--batch N] [--keep FOLDER]
+
+otp/fuzz/fuzz_gen.erl writes modules of functions, which the real compiler compiles once; otp/fuzz/fuzz_run.erl calls
+each function 90 times and prints a hash of results, exceptions, stack traces and messages. Between the modes of Enigma
+the reductions must be equal too. A difference is printed with the function, the arguments and both results; its module
+stays in the folder of --keep, and comes again from the same seed. Last line: `N functions, M differ`.
+"""
+import argparse, concurrent.futures, glob, os, shutil, subprocess, sys, tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+PER_MODULE = 25
+# With one scheduler, since reductions depend on when messages arrive.
+ONE = ["+S", "1"]
+HOT = ["--jit-only", "fz_", "--jit-wait", "--jit-threshold", "10"] + ONE
+# Flags, and in which of the batches.
+MODES = {
+    "no-jit": (["--no-jit"] + ONE, 1),
+    "jit": (HOT, 1),
+    "eager": (["--jit-only", "fz_", "--jit-eager"] + ONE, 4),
+    "exit-stress": (HOT + ["--jit-exit-stress"], 2),
+    "S2": (["--jit-only", "fz_", "--jit-threshold", "10", "+S", "2"], 4),
+    "gc-stress": (HOT + ["--gc-stress"], 4),
+    "exit-gc-stress": (HOT + ["--jit-exit-stress", "--gc-stress"], 8),
+}
+LIMIT = 600
+
+
+def run(command, folder, words):
+    """Standard output, and how it ended: None is well."""
+    line = command + ["-noshell", "-pa", folder, "-run"] + words
+    env = dict(os.environ, ERL_CRASH_DUMP=os.path.join(folder, "dump"))
+    try:
+        done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT, env=env)
+    except subprocess.TimeoutExpired as over:
+        return (over.stdout or b"").decode("utf-8", "replace"), "hangs"
+    ending = None if done.returncode == 0 else "exit %d %s" % (done.returncode, done.stderr.decode("utf-8", "replace")[-400:])
+    return done.stdout.decode("utf-8", "replace"), ending
+
+
+def table(text):
+    """{function: (hash, reductions)}"""
+    rows = {}
+    for line in text.splitlines():
+        parts = line.split(" ", 1)
+        if ":" in parts[0] and len(parts) == 2:
+            rows[parts[0]] = tuple(parts[1].rsplit(" ", 1))
+    return rows
+
+
+def first_difference(enigma, flags, folder, name, with_reductions):
+    """The first call of a function that differs, on both sides."""
+    module, function = name.split(":")
+    words = ["fuzz_run", "show", folder, module, function]
+    left = run([enigma, "--no-jit"] + ONE if with_reductions else ["erl"], folder, words)[0].splitlines()
+    right, ending = run([enigma] + flags, folder, words)
+    right = right.splitlines()
+    cut = (lambda l: l) if with_reductions else (lambda l: l.rsplit(" ", 1)[0])
+    for index in range(1, len(left), 2):
+        if index >= len(right) or cut(left[index]) != cut(right[index]):
+            return "    arguments %s\n    want %s\n    have %s" % (
+                left[index - 1], left[index].strip(), right[index].strip() if index < len(right) else ending)
+    return "    not seen again"
+
+
+class Batch:
+    def __init__(self, enigma, seed, first, modules, modes, keep):
+        self.enigma, self.seed, self.first, self.modules, self.modes, self.keep = enigma, seed, first, modules, modes, keep
+        self.problems, self.count = [], 0
+
+    def check(self, tools):
+        folder = tempfile.mkdtemp(prefix="fuzz")
+        for beam in glob.glob(os.path.join(tools, "*.beam")):
+            shutil.copy(beam, folder)
+        try:
+            self.check_in(folder)
+        finally:
+            shutil.rmtree(folder)
+        return self
+
+    def check_in(self, folder):
+        last = self.first + self.modules - 1
+        out, ending = run(["erl"], folder, ["fuzz_gen", "main", str(self.seed), str(self.first), str(last), str(PER_MODULE), folder])
+        if ending:
+            self.problems.append("the generator: %s %s" % (ending, out[-400:]))
+            return
+        names = ["fz_%d_%d" % (self.seed, i) for i in range(self.first, last + 1)]
+        names = [n for n in names if os.path.exists(os.path.join(folder, n + ".beam"))]
+        words = ["fuzz_run", "main", folder] + names
+        text, ending = run(["erl"], folder, words)
+        want = table(text)
+        self.count = len(want)
+        if ending:
+            self.problems.append("erl itself: %s %s" % (ending, text[-400:]))
+        reductions = None
+        bad = set()
+        for mode in self.modes:
+            flags, every = MODES[mode]
+            if (self.first // self.modules) % every:
+                continue
+            text, ending = run([self.enigma] + flags, folder, words)
+            have = table(text)
+            if ending:
+                self.problems.append("%s: %s after %s" % (mode, ending, list(have)[-1:]))
+                bad.update(names)
+            wrong = [n for n in want if n in have and have[n][0] != want[n][0]]
+            for name in wrong[:5]:
+                self.problems.append("%s %s\n%s" % (mode, name, first_difference(self.enigma, flags, folder, name, False)))
+            if "+S 1" in " ".join(flags) and "gc" not in mode:
+                if reductions is None:
+                    reductions = have
+                counted = [n for n in have if n in reductions and have[n][1] != reductions[n][1] and n not in wrong]
+                for name in counted[:5]:
+                    self.problems.append("%s %s: reductions\n%s" % (mode, name, first_difference(self.enigma, flags, folder, name, True)))
+                wrong += counted
+            bad.update(n.split(":")[0] for n in wrong)
+        if self.keep:
+            for name in bad:
+                for ending in (".erl", ".beam"):
+                    shutil.copy(os.path.join(folder, name + ending), self.keep)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("enigma")
+    parser.add_argument("--functions", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--modes", default=",".join(MODES))
+    parser.add_argument("--batch", type=int, default=8, help="modules in one run")
+    parser.add_argument("--first", type=int, default=0, help="batch to begin with")
+    parser.add_argument("--keep")
+    options = parser.parse_args()
+    enigma = os.path.abspath(options.enigma)
+    if options.keep:
+        os.makedirs(options.keep, exist_ok=True)
+    functions = differ = 0
+    with tempfile.TemporaryDirectory() as tools, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        subprocess.run(["erlc", "-o", tools] + [os.path.join(ROOT, "otp", "fuzz", f + ".erl") for f in ("fuzz_gen", "fuzz_run")], check=True)
+        modes = options.modes.split(",")
+        number = options.first
+        while functions < options.functions:
+            batches = [Batch(enigma, options.seed, (number + i) * options.batch, options.batch, modes, options.keep) for i in range(2)]
+            number += 2
+            for batch in pool.map(lambda b: b.check(tools), batches):
+                functions += batch.count
+                differ += len(batch.problems)
+                for problem in batch.problems:
+                    print("seed %d, batch %d: %s" % (options.seed, batch.first // options.batch, problem), flush=True)
+                if not batch.count:
+                    sys.exit("nothing ran")
+    print("%d functions, %d differ" % (functions, differ))
+    sys.exit(1 if differ else 0)
+
+
+if __name__ == "__main__":
+    main()
