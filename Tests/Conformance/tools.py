@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The launchers `escript` and `erlc` of otp/bin against OTP's: same output, exit codes and compiled files.
 
-usage: tools.py ENIGMA
+usage: tools.py ENIGMA [--full]
 
-Compiles OTP modules and small programs with both compilers and compares every byte; runs scripts of all kinds.
+Compiles OTP modules and small programs with both compilers and compares every byte; runs scripts of all kinds. The
+modules are compiled in the MODES too; with --full in all of them.
 Last line: `N passed, M failed`.
 """
 import concurrent.futures, glob, os, re, subprocess, sys, tempfile
@@ -62,6 +63,9 @@ COMPILES = [["good.erl"], ["bad.erl"], ["warned.erl"], ["-Werror", "warned.erl"]
             ["trans.erl", "uses.erl"], ["-pa", ".", "uses.erl"], ["-help"], ["good"], ["+nonsense(", "good.erl"]]
 MODULES = ["stdlib-*/src/lists", "stdlib-*/src/gen_server", "stdlib-*/src/erl_parse", "compiler-*/src/sys_core_fold",
            "compiler-*/src/beam_ssa_opt"]
+# Flags of Enigma, and how many of the modules are compiled with them without --full.
+MODES = {"--no-jit": 1, "--jit-threshold 20": 3, "--jit-threshold 20 --jit-exit-stress": 1, "--jit-eager": 0,
+         "--jit-threshold 20 --gc-stress": 0}
 
 
 def run(command, folder, env):
@@ -106,27 +110,31 @@ def attempt(tool, words, env):
 def main():
     env = {k: v for k, v in os.environ.items() if not k.startswith(("ERL", "ESCRIPT"))}
     env["LC_ALL"] = "C.UTF-8"
+    full = "--full" in sys.argv
     own = dict(env, ENIGMA_BINARY=os.path.abspath(sys.argv[1]))
     jobs = [("escript", words) for words in SCRIPTS] + [("erlc", words) for words in COMPILES]
-    for pattern in MODULES:
-        source = glob.glob(os.path.join(ROOT, "lib", pattern + ".erl"))
-        jobs.append(("erlc", ["+deterministic", "+debug_info", "-o", "."] + source if source else ["missing " + pattern]))
+    jobs = [(tool, words, "") for tool, words in jobs]
+    for mode, count in [("", len(MODULES))] + list(MODES.items()):
+        for pattern in MODULES if full else MODULES[:count]:
+            source = glob.glob(os.path.join(ROOT, "lib", pattern + ".erl"))
+            words = ["+deterministic", "+debug_info", "-o", "."] + source if source else ["missing " + pattern]
+            jobs.append(("erlc", words, mode))
     passed = failed = 0
 
     def both(job):
-        tool, words = job
-        want = attempt(tool, words, env)
-        return want, attempt(os.path.join(BIN, tool), words, own)
+        tool, words, mode = job
+        flags = dict(own, ERLC_EMULATOR="'%s' %s" % (os.path.join(BIN, "erl"), mode)) if mode else own
+        return attempt(tool, words, env), attempt(os.path.join(BIN, tool), words, flags)
 
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
-        for (tool, words), (want, got) in zip(jobs, pool.map(both, jobs)):
+        for (tool, words, mode), (want, got) in zip(jobs, pool.map(both, jobs)):
             if words and words[0].startswith("missing"):
                 ok = False
             else:
                 ok = want == got
             passed, failed = passed + ok, failed + (not ok)
             if not ok:
-                print("%s %s\n  erl    %s %s\n  enigma %s %s" % (tool, words, str(want[0])[:600], sorted(want[1]), str(got[0])[:600], sorted(got[1])))
+                print("%s %s %s\n  erl    %s %s\n  enigma %s %s" % (tool, mode, words, str(want[0])[:600], sorted(want[1]), str(got[0])[:600], sorted(got[1])))
                 for name in want[1]:
                     if name in got[1] and want[1][name] != got[1][name]:
                         print("    %s differs" % name)

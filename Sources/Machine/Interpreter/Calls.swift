@@ -111,7 +111,9 @@ func slow_call_ext_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     let object = fun.pointer
     let kind = object[2]
     guard _fastPath(kind & 0x10000FF == UInt64(arity)) else { return nil }
-    guard let function = fun.funEntry.pointee.function, countReduction(m) else { return nil }
+    // The slow half counts the reduction itself.
+    guard let function = fun.funEntry.pointee.function, _fastPath(m.reductions.pointee > 1) else { return nil }
+    m.reductions.pointee &-= 1
     let free = Int(truncatingIfNeeded: kind &>> 8 & 0xFFFF)
     var offset = xBase &+ arity &* 8
     for i in 0..<free {
@@ -152,11 +154,11 @@ func slow_call_ext_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
 @inline(__always) func op_call_fun2_last(_ m: Registers) -> Bool { callFunLast(m, m.source(m.word(3)), m.int(1)) }
 
 func slow_call_fun_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    c.enterFunLast(c.x[Int(pc[1])], arity: Int(pc[1]), bytes: pc[2], location: pc[3])
+    c.enterFun(c.x[Int(pc[1])], arity: Int(pc[1]), dropping: pc[2], location: pc[3])
 }
 
 func slow_call_fun2_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    c.enterFunLast(c.source(pc[3]), arity: Int(pc[1]), bytes: pc[2], location: pc[4])
+    c.enterFun(c.source(pc[3]), arity: Int(pc[1]), dropping: pc[2], location: pc[4])
 }
 
 func slow_call_fun(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
@@ -170,19 +172,23 @@ func slow_call_fun2(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
 
 extension UnsafeMutablePointer where Pointee == Context {
     /// Calls any fun value with the arguments in x(0)...; raises badfun, badarity or continues in the error handler.
-    /// `returnTo` nil: a tail call, the frame is already gone.
-    func enterFun(_ fun: Term, arity: Int, returnTo: CodePointer?, location: UInt64) -> CodePointer {
-        guard fun.isFun else { return raise(heap.tuple(Atoms.badfun, fun), location) }
+    /// `returnTo` nil: a tail call, which drops `dropping` bytes of frame once it is sure to succeed. `location` 0: the
+    /// caller's return address is on the stack already.
+    func enterFun(
+        _ fun: Term, arity: Int, returnTo: CodePointer? = nil, dropping bytes: UInt64 = 0, location: UInt64
+    ) -> CodePointer {
+        guard fun.isFun else { return raiseFunError(heap.tuple(Atoms.badfun, fun), returnTo, location) }
         guard fun.funArity == arity else {
             let arguments = heap.list((0..<arity).map { x[$0] })
-            return raise(heap.tuple(Atoms.badarity, heap.tuple(fun, arguments)), location)
+            return raiseFunError(heap.tuple(Atoms.badarity, heap.tuple(fun, arguments)), returnTo, location)
         }
         let isMissing = !fun.funIsExternal && fun.funEntry.pointee.function == nil
         let isPurging = isMissing && Modules.isPurging(fun.funEntry.pointee.module)
         // A module that is loaded but does not define the fun never will: only a missing one is worth loading.
         if isMissing, !isPurging, Modules.current(fun.funEntry.pointee.module) != nil {
-            return raise(heap.tuple(Atoms.badfun, fun), location)
+            return raiseFunError(heap.tuple(Atoms.badfun, fun), returnTo, location)
         }
+        e += Int(bytes) / 8
         if let returnTo { pushReturn(returnTo) }
         process.pointee.sliceReductions -= 1
         if fun.funIsExternal { return enter(fun.funExport.pointee.entry, live: arity) }
@@ -193,10 +199,15 @@ extension UnsafeMutablePointer where Pointee == Context {
         return enter(function.pointee.entry, live: arity + fun.funFreeCount)
     }
 
-    /// The same in tail position. What is no fun of this arity raises while the frame is still there.
-    fileprivate func enterFunLast(_ fun: Term, arity: Int, bytes: UInt64, location: UInt64) -> CodePointer {
-        if fun.isFun, fun.funArity == arity { e += Int(bytes) / 8 }
-        return enterFun(fun, arity: arity, returnTo: nil, location: location)
+    /// OTP finds these errors when the return address is on the stack, so its traces name such a caller twice.
+    private func raiseFunError(_ reason: Term, _ returnTo: CodePointer?, _ location: UInt64) -> CodePointer {
+        if let returnTo { pushReturn(returnTo) }
+        let isCalled = returnTo != nil || location == 0
+        let trace = RawTrace.capture(
+            process, class: ExceptionClass.error, bif: nil,
+            location: isCalled ? RawTrace.returnLocation(e[0]) : locationOperand(location), arguments: Atoms.true, info: .nil,
+            isCalled: isCalled)
+        return unwind(ExceptionClass.error, reason, trace)
     }
 
     /// Continues at a function's entry, or leaves there when the reductions are used up.
@@ -299,7 +310,7 @@ func slow_apply_2(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
         c.x[1] = list
         return c.raiseFromBif(Exports.findOrMake(Atoms.erlang, Atoms.apply, 2), Atoms.badarg)
     }
-    return c.enterFun(fun, arity: arity, returnTo: nil, location: 0)
+    return c.enterFun(fun, arity: arity, location: 0)
 }
 
 /// Before a tail call of erlang:apply/3 or apply/2. One that will fail becomes a call with this code as its caller,
@@ -316,6 +327,7 @@ func slow_check_apply(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     let isFitting =
         arity == 3 ? target.isAtom && c.x[1].isAtom : target.isBoxed(Subtag.fun) && target.funArity == count
     if rest.isNil, isFitting { return pc + 3 }
+    if arity == 2, let count = c.spread(c.x[1]) { return c.enterFun(target, arity: count, location: pc[2]) }
     c.pushReturn(pc + 3)
     return c.enter(Exports.findOrMake(Atoms.erlang, Atoms.apply, arity).pointee.entry, live: arity)
 }

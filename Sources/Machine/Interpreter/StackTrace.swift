@@ -25,10 +25,10 @@ enum RawTrace {
     static func setClass(_ trace: Term, _ exceptionClass: Int) { frames(trace)?[1] = UInt64(exceptionClass) }
 
     /// Takes the trace of `process`, whose stack pointer is stored. `arguments`: what stands in the first frame instead
-    /// of its arity.
+    /// of its arity. `isCalled`: the return address to `location` is on the stack already.
     static func capture(
         _ process: Ref<Process>, class exceptionClass: Int, bif: Ref<Export>?, location: UnsafePointer<Location>?,
-        arguments: Term, info: Term
+        arguments: Term, info: Term, isCalled: Bool = false
     ) -> Term {
         var depth = Int(vm_load_relaxed(&backtraceDepth))
         if depth > 0 { depth -= 1 }
@@ -43,7 +43,9 @@ enum RawTrace {
             count += 1
             depth -= 1
         }
-        count += gather(firstReturn(process.pointee.stackTop, location), process.pointee.stackEnd, into: object + count, limit: depth)
+        let stack: Words = process.pointee.stackTop
+        let first = isCalled ? stack : firstReturn(stack, location)
+        count += gather(first, process.pointee.stackEnd, into: object + count, limit: depth)
         // The words not used become a dead object of their own, so that the heap stays walkable.
         let unused = 4 + Int(max(Int(vm_load_relaxed(&backtraceDepth)) - 1, 0)) + 1 - count
         object[0] = Header.make(count - 1, Subtag.positiveBig)
