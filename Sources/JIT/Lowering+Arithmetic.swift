@@ -351,7 +351,7 @@ extension Lowering {
             }
             set(1, newBox(value))
         case .fmove_copy: setFloat(raw(1), float(raw(0)))
-        case .fnegate: setFloat(raw(1), LLVMBuildFNeg(ir.builder, float(raw(0)), ""))
+        case .fnegate: setFloat(raw(1), LLVMBuildFSub(ir.builder, LLVMConstReal(ir.double, 0), float(raw(0)), ""))
         case .fconv: convert()
         case .fadd: finite(LLVMBuildFAdd(ir.builder, float(raw(0)), float(raw(1)), ""))
         case .fsub: finite(LLVMBuildFSub(ir.builder, float(raw(0)), float(raw(1)), ""))

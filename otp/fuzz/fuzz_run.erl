@@ -5,15 +5,17 @@
 
 -define(ROUNDS, 3).
 
-%% main([Folder, Module...])
-main([_ | Modules]) ->
+%% main([HeapSize, Module...])
+main([Size | Modules]) ->
+    put(heap_size, list_to_integer(Size)),
     %% Some code that passes of the compiler were left out for is no legal code to OTP's loader.
     logger:set_primary_config(level, none),
     lists:foreach(fun(M) -> run_module(list_to_atom(M)) end, [M || M <- Modules, code:ensure_loaded(list_to_atom(M)) =:= {module, list_to_atom(M)}]),
     halt(0).
 
-%% show([Folder, Module, Function])
-show([_, Name, Function]) ->
+%% show([HeapSize, Module, Function])
+show([Size, Name, Function]) ->
+    put(heap_size, list_to_integer(Size)),
     Module = list_to_atom(Name),
     F = list_to_atom(Function),
     [in_process(fun() -> run(Module, {F, Types}, fun print/3) end) || {N, Types} <- Module:funs(), N =:= F],
@@ -28,7 +30,7 @@ run_module(Module) ->
         Module:funs()).
 
 in_process(Work) ->
-    {Pid, Monitor} = spawn_monitor(fun() -> exit({result, Work()}) end),
+    {Pid, Monitor} = spawn_opt(fun() -> exit({result, Work()}) end, [monitor, {min_heap_size, get(heap_size)}]),
     receive
         {'DOWN', Monitor, process, Pid, {result, Result}} -> Result;
         {'DOWN', Monitor, process, Pid, Reason} -> {io_lib:format("died ~0p", [Reason]), 0}

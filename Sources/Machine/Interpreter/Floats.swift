@@ -63,7 +63,8 @@ func slow_fsub(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { c.raise(At
 func slow_fmul(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { c.raise(Atoms.badarith, pc[4]) }
 func slow_fdiv(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { c.raise(Atoms.badarith, pc[4]) }
 
+/// OTP subtracts from 0.0, so the negative of 0.0 is 0.0 here (and -0.0 where the operand is not known to be a float).
 @inline(__always) func op_fnegate(_ m: Registers) {
-    m.setFloat(2, -m.float(1))
+    m.setFloat(2, 0.0 - m.float(1))
     m.next(3)
 }
