@@ -130,7 +130,8 @@ extension UnsafeMutablePointer where Pointee == Context {
         return complete(result, to: destination, next, live: Int(live))
     }
 
-    /// Adding a small constant is an instruction of its own in OTP and names no function when it fails; otherwise the
+    /// Adding a small constant to a register, or subtracting one that is not negative, is an instruction of its own in OTP
+    /// and names no function when it fails; otherwise the
     /// operators are native functions as far as stack traces go: {erlang,'+',[A,B],...} is the first frame.
     private func failArithmetic(
         _ operation: ArithmeticOperation, _ a: Term, _ b: Term, _ reason: Term, _ fail: UInt64
@@ -183,7 +184,7 @@ private func general(_ c: Ref<Context>, _ pc: CodePointer, _ operation: Arithmet
     func isRegister(_ word: UInt64) -> Bool { word & 3 == 0 }
     func isSmall(_ word: UInt64) -> Bool { word & 15 == 15 }
     let isIncrement =
-        isRegister(pc[1]) && isSmall(pc[2]) && (operation == .add || operation == .sub)
+        isRegister(pc[1]) && isSmall(pc[2]) && (operation == .add || operation == .sub && Int64(bitPattern: pc[2]) > 0)
         || isSmall(pc[1]) && isRegister(pc[2]) && operation == .add
     return c.finishArithmetic(
         operation, c.source(pc[1]), c.source(pc[2]), destination: pc[3], fail: pc[4], live: pc[5], next: pc + 6,
@@ -205,7 +206,7 @@ func slow_fdiv_numbers(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { ge
 private func withConstant(_ c: Ref<Context>, _ pc: CodePointer, _ operation: ArithmeticOperation) -> CodePointer {
     c.finishArithmetic(
         operation, c.packedX(pc, 0), Term(raw: pc[2]), destination: UInt64(packed(pc, 1)), fail: pc[3], live: pc[4],
-        next: pc + 5, isIncrement: true)
+        next: pc + 5, isIncrement: operation == .add || Int64(bitPattern: pc[2]) > 0)
 }
 
 private func withRegister(_ c: Ref<Context>, _ pc: CodePointer, _ operation: ArithmeticOperation) -> CodePointer {
