@@ -33,7 +33,9 @@ test: build check-generated check-hot coverage ## set up, build and run every te
 	python3 Tests/Conformance/fuzz_functions.py $(ENIGMA) --functions 800
 
 test-all: test ## the slow modes too: terminal sessions and modules in every mode, more random functions
-	python3 Tests/Conformance/terminal.py $(ENIGMA) --flags "--no-jit" --flags "--jit-threshold 20"
+	python3 Tests/Conformance/terminal.py $(ENIGMA) --flags "--no-jit" --flags "--jit-threshold 20" \
+		--flags "--jit-threshold 20 --jit-exit-stress"
+	python3 Tests/Conformance/tools.py $(ENIGMA) --full
 	python3 Tests/Conformance/run.py $(ENIGMA) --full
 	$(MAKE) fuzz N=5000
 

@@ -83,6 +83,8 @@ final class FunctionBody {
     let entry: Int
     /// Words of all entry points, the function's entry first.
     private(set) var entryPoints: [Int] = []
+    /// Words that exceptions continue at.
+    private(set) var catchPositions: Set<Int> = []
 
     /// Labels whose code is not repeated in each native function that reaches it.
     fileprivate(set) var sharedLabels: Set<Int> = []
@@ -227,7 +229,7 @@ final class FunctionBody {
         for instruction in instructions {
             leaders.formUnion(instruction.targets)
             switch instruction.op {
-            case .catch: points.formUnion(instruction.targets)
+            case .catch: catchPositions.formUnion(instruction.targets)
             case .wait, .loop_rec_end: points.formUnion(instruction.targets)
             case .wait_timeout:
                 points.formUnion(instruction.targets)
@@ -239,6 +241,7 @@ final class FunctionBody {
             if flow == .call { points.insert(instruction.next) }
             if flow != .next || !instruction.targets.isEmpty { leaders.insert(instruction.next) }
         }
+        points.formUnion(catchPositions)
         points.remove(entry)
         entryPoints = [entry] + points.sorted()
         leaders.formUnion(points)

@@ -429,8 +429,10 @@ final class Lowering {
             return false
         }
         let collects = FunctionBody.mayCollect(current)
+        // Success and an exception continue at the same word: both enter there anew.
+        let isCaughtNext = body.catchPositions.contains(current.next) && FunctionBody.flow(current) == .next
         var written = RegisterSet(current.reads.filter { $0 < RegisterSet.firstFloat })
-        if collects {
+        if collects || isCaughtNext {
             written.formUnion(RegisterSet(liveAfter.members.filter { $0 < RegisterSet.firstFloat && !current.writes.contains($0) }))
         }
         for register in written.members { flush(register) }
@@ -439,6 +441,10 @@ final class Lowering {
         let function = unit.constants.pointer(.slowFunction(current.op))
         let pc = ir.call(slow, [context, place(current.start), stack, heapTop, reductions, function])
         restore()
+        if isCaughtNext {
+            dispatch(pc)
+            return false
+        }
         let others = newBlock("elsewhere")
         let flow = FunctionBody.flow(current)
         let comesBack = flow == .next

@@ -13,6 +13,9 @@ tests() ->
      {badarith_float, fun() -> id(1.0) / id(0) end},
      {badfun, fun() -> F = id(no_fun), F(1) end},
      {badarity, fun() -> F = fun(X) -> X end, G = id(F), catch erlang:apply(G, [1, 2]), G(1, 2) end},
+     {fun_errors, fun() -> [failing_call(K, F) || K <- [call, checked, last, apply, apply_last, kept], F <- [fun(X, Y) -> {X, Y} end, x, fun lists:nope/2]] end},
+     {increment_constants, fun() -> [names(fun() -> F(id(a)) end) || F <- [fun(X) -> {X + 1} end, fun(X) -> {1 + X} end, fun(X) -> {X - 1} end, fun(X) -> {X - -2} end, fun(X) -> {X - 0} end, fun(X) -> {1 - X} end, fun(X) -> {X + -3} end, fun(_) -> {[] + 10230} end, fun(_) -> {a - 2} end, fun(X) -> {X + 1.0} end, fun(X) -> {X + (1 bsl 70)} end, fun(X) -> {-X} end]] end},
+     {negative_zero, fun() -> [{<<(negated(A * 1.0)):64/float>>, <<(-id(A)):64/float>>} || A <- [0.0, -0.0, 1.5]] end},
      {undef_module, fun() -> no_such_module:f(1, 2) end},
      {undef_function, fun() -> lists:no_such(1) end},
      {apply_undef, fun() -> M = id(lists), F = id(nope), M:F(x) end},
@@ -78,6 +81,24 @@ g(_, _) -> other.
 sz(X) when size(X) > 2 -> big;
 sz(X) when tuple_size(X) == 2 -> pair;
 sz(_) -> none.
+
+%% Where the traces of failing fun calls begin.
+failing_call(Kind, F) ->
+    try call_fun(Kind, F)
+    catch error:Reason:S -> {Kind, element(1, {Reason}) =:= undef orelse element(1, Reason), [{Fn, A} || {?MODULE, Fn, A, _} <- lists:sublist(S, 3), Fn =:= call_fun]}
+    end.
+
+call_fun(call, F) -> X = F(1), {X};
+call_fun(checked, F) when is_function(F) -> X = F(1), {X};
+call_fun(last, F) -> F(1);
+call_fun(apply, F) -> X = apply(F, id([1])), {X};
+call_fun(apply_last, F) -> apply(F, id([1]));
+call_fun(kept, F) -> A = id(1), B = id(2), X = F(A), {X, A, B};
+call_fun(_, _) -> none.
+
+names(F) -> try F() catch error:R:S -> {R, [{M, Fn} || {M, Fn, _, _} <- lists:sublist(S, 1), M =:= erlang]} end.
+
+negated(X) when is_float(X) -> -X.
 
 nested(0) -> error(bottom);
 nested(N) -> [N | nested(N - 1)].

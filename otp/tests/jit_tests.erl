@@ -16,7 +16,7 @@ tests() ->
     ++ [{{trace, Name}, fun() -> failing(F) end} || {Name, F} <- failures()]
     ++ [{{trace_deep, N}, fun() -> deep_failure(N) end} || N <- [1, 3, 7, 8, 20]]
     ++ [{deep, fun deep/0}, {deep_data, fun deep_data/0}, {catches, fun catches/0}, {tries, fun tries/0}, {afters, fun afters/0},
-        {raise_again, fun raise_again/0}, {nested_catch, fun nested_catch/0},
+        {raise_again, fun raise_again/0}, {nested_catch, fun nested_catch/0}, {catch_last, fun catch_last/0},
         {markers, fun markers/0}, {selective, fun selective/0}, {timeouts, fun timeouts/0}, {hibernation, fun hibernation/0},
         {harmonic, fun harmonic/0}, {logistic, fun logistic/0}, {planets, fun planets/0}, {float_edges, fun float_edges/0},
         {float_errors, fun float_errors/0}, {integers_grow, fun integers_grow/0}, {small_edges, fun small_edges/0},
@@ -398,6 +398,31 @@ nest(I, N) ->
         {'EXIT', {R, _}} -> {caught, N, R};
         X when N rem 2 =:= 0 -> throw({N, X});
         X -> {N, X}
+    end.
+
+%% An exception of the last instruction before a catch ends continues where its success would.
+catch_last() ->
+    lists:usort([{catch_element(I rem 7, self()), catch_sum(I rem 3, a), catch_float(I rem 2)} || I <- lists:seq(1, ?HOT div 3)]).
+catch_element(I, Pid) ->
+    A = I + 1,
+    R = case (catch element(A, {a, b, c, [I]})) of
+        {'EXIT', {badarg, [{erlang, element, [A, _], _} | _]}} -> bad;
+        X -> X
+    end,
+    {R, is_pid(Pid)}.
+catch_sum(I, B) ->
+    A = if I > 1 -> B; true -> I end,
+    S = (catch A + 1),
+    case S of
+        {'EXIT', {badarith, _}} -> {bad, I};
+        _ -> {S, I}
+    end.
+catch_float(I) when is_integer(I) ->
+    X = I * 1.0e308,
+    Y = (catch X * 10.0),
+    case Y of
+        {'EXIT', {R, _}} -> R;
+        _ -> Y
     end.
 
 %% ------------------------------------------------------------------------------------------------ messages
