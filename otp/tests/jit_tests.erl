@@ -405,7 +405,7 @@ catch_last() ->
     lists:usort([{catch_element(I rem 7, self()), catch_sum(I rem 3, a), catch_float(I rem 2)} || I <- lists:seq(1, ?HOT div 3)]).
 catch_element(I, Pid) ->
     A = I + 1,
-    R = case (catch element(A, {a, b, c, [I]})) of
+    R = case (catch element(A, {a, b, c, "d"})) of
         {'EXIT', {badarg, [{erlang, element, [A, _], _} | _]}} -> bad;
         X -> X
     end,
@@ -575,9 +575,9 @@ arguments_255() ->
 
 %% Thousands of instructions in one function.
 huge() ->
-    Lines = [io_lib:format("X~w = (X~w * ~w + A) rem 100003, ", [I, I - 1, I rem 13 + 2]) || I <- lists:seq(1, 1500)],
-    Calls = [io_lib:format("Y~w = g(X~w, Y~w), ", [I, I * 7, I - 1]) || I <- lists:seq(1, 200)],
-    load(jit_s8, ["f(A) -> X0 = A, ", Lines, "Y0 = [], ", Calls, "{X1500, Y200}. g(X, [H | _]) when X rem 3 =:= 0 -> [X, H]; g(X, Y) -> [X | Y]. "]),
+    Lines = [io_lib:format("X~w = (X~w * ~w + A) rem 100003, ", [I, I - 1, I rem 13 + 2]) || I <- lists:seq(1, 500)],
+    Calls = [io_lib:format("Y~w = g(X~w, Y~w), ", [I, I * 7, I - 1]) || I <- lists:seq(1, 70)],
+    load(jit_s8, ["f(A) -> X0 = A, ", Lines, "Y0 = [], ", Calls, "{X500, Y70}. g(X, [H | _]) when X rem 3 =:= 0 -> [X, H]; g(X, Y) -> [X | Y]. "]),
     R = [jit_s8:f(I) || I <- lists:seq(1, 40)],
     E = (catch jit_s8:f(1.0)),
     forget(jit_s8),
