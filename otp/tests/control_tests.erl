@@ -16,6 +16,7 @@ tests() ->
      {fun_errors, fun() -> [failing_call(K, F) || K <- [call, checked, last, apply, apply_last, kept], F <- [fun(X, Y) -> {X, Y} end, x, fun lists:nope/2]] end},
      {increment_constants, fun() -> [names(fun() -> F(id(a)) end) || F <- [fun(X) -> {X + 1} end, fun(X) -> {1 + X} end, fun(X) -> {X - 1} end, fun(X) -> {X - -2} end, fun(X) -> {X - 0} end, fun(X) -> {1 - X} end, fun(X) -> {X + -3} end, fun(_) -> {[] + 10230} end, fun(_) -> {a - 2} end, fun(X) -> {X + 1.0} end, fun(X) -> {X + (1 bsl 70)} end, fun(X) -> {-X} end]] end},
      {negative_zero, fun() -> [{<<(negated(A * 1.0)):64/float>>, <<(-id(A)):64/float>>} || A <- [0.0, -0.0, 1.5]] end},
+     {dropped_line, fun() -> dropped_line(id(b), id(4)) end},
      {undef_module, fun() -> no_such_module:f(1, 2) end},
      {undef_function, fun() -> lists:no_such(1) end},
      {apply_undef, fun() -> M = id(lists), F = id(nope), M:F(x) end},
@@ -97,6 +98,12 @@ call_fun(kept, F) -> A = id(1), B = id(2), X = F(A), {X, A, B};
 call_fun(_, _) -> none.
 
 names(F) -> try F() catch error:R:S -> {R, [{M, Fn} || {M, Fn, _, _} <- lists:sublist(S, 1), M =:= erlang]} end.
+
+%% The line of the tail call of id/1 is lost, and with it that of the division.
+dropped_line(A, N) ->
+    X = id(A),
+    if
+        X =:= a -> id(X); true -> (N div 0) end.
 
 negated(X) when is_float(X) -> -X.
 

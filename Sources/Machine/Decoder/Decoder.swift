@@ -22,6 +22,9 @@ struct Decoder: ~Copyable {
     var code: CodeBuffer
     /// Line item in force, and the Location made for it.
     private var line = 0
+    /// The instruction before was a move to x(0); or a line instruction behind one: the line before that.
+    private var isMoveToX0 = false
+    private var lineBeforeMove: Int?
     private var location: Ref<Location>?
     private var entryLabel = 0
 
@@ -117,7 +120,23 @@ struct Decoder: ~Copyable {
 
     // MARK: One instruction
 
+    /// OTP's loader takes the line away that stands between a move to x(0) and a tail call, so what follows has the line
+    /// before; traces show it.
+    private mutating func dropLine(_ opcode: Opcode) {
+        guard let before = lineBeforeMove else { return }
+        switch opcode {
+        case .call_only, .call_last: break
+        case .call_ext_only, .call_ext_last: if module.imports[value(1)].pointee.bif != nil { return }
+        default: return
+        }
+        line = before
+        location = nil
+    }
+
     private mutating func decode(_ opcode: Opcode) {
+        dropLine(opcode)
+        lineBeforeMove = opcode == .line && isMoveToX0 ? line : nil
+        isMoveToX0 = opcode == .move && operand(1).kind == .x && value(1) == 0
         switch opcode {
         case .label: code.place(value(0))
         case .line:
