@@ -103,7 +103,7 @@ names(F) -> try F() catch error:R:S -> {R, [{M, Fn} || {M, Fn, _, _} <- lists:su
 dropped_line(A, N) ->
     X = id(A),
     if
-        X =:= a -> id(X); true -> (N div 0) end.
+        X =:= a -> id(N); true -> (N div 0) end.
 
 negated(X) when is_float(X) -> -X.
 

@@ -23,7 +23,7 @@ tests() ->
         {change_of_types, fun change_of_types/0}, {compare_mixed, fun compare_mixed/0},
         {select_dense, fun select_dense/0}, {select_sparse, fun select_sparse/0}, {select_atoms, fun select_atoms/0},
         {select_arity, fun select_arity/0}, {select_terms, fun select_terms/0}, {clauses, fun clauses/0},
-        {arguments_255, fun arguments_255/0}, {huge, fun huge/0}, {many_registers, fun many_registers/0},
+        {arguments, fun arguments/0}, {huge, fun huge/0}, {many_registers, fun many_registers/0},
         {apply_arities, fun apply_arities/0}, {fun_arities, fun fun_arities/0}, {closures, fun closures/0},
         {fun_tail_calls, fun fun_tail_calls/0}, {mutual, fun mutual/0}, {maps_hot, fun maps_hot/0}, {records, fun records/0},
         {binaries, fun binaries/0}, {building, fun building/0}, {dictionary, fun dictionary/0}, {comprehensions, fun comprehensions/0}].
@@ -558,17 +558,19 @@ clauses() ->
     Clauses = [io_lib:format("f({k~w, X}) when X > ~w -> X - ~w", [I rem 40, I, I]) || I <- lists:seq(1, 400)],
     selection(jit_s6, Clauses ++ default(), [{list_to_atom("k" ++ integer_to_list(I rem 40)), I * 3 rem 500} || I <- lists:seq(1, 500)]).
 
-arguments_255() ->
-    Names = ["A" ++ integer_to_list(I) || I <- lists:seq(1, 255)],
+%% Hot with forty arguments. With 255 only a few calls: compiling takes long.
+arguments() -> [arguments(40, 300), arguments(255, 5)].
+arguments(Count, Calls) ->
+    Names = ["A" ++ integer_to_list(I) || I <- lists:seq(1, Count)],
     Args = lists:join(", ", Names),
     load(jit_s7, [
         "f(", Args, ") -> ", lists:join(" + ", Names), ". ",
         "g(", Args, ") -> f(", lists:join(", ", lists:reverse(Names)), "). ",
         "l(0, ", lists:join(", ", tl(Names)), ") -> {", lists:join(", ", tl(Names)), "}; l(A1, ", lists:join(", ", tl(Names)), ") -> l(A1 - 1, ",
         lists:join(", ", tl(tl(Names)) ++ ["A2"]), "). "]),
-    L = lists:seq(1, 255),
-    R = [apply(jit_s7, f, L) || _ <- lists:seq(1, 50)] ++ [apply(jit_s7, g, L) || _ <- lists:seq(1, 50)],
-    T = apply(jit_s7, l, [1000 | tl(L)]),
+    L = lists:seq(1, Count),
+    R = [apply(jit_s7, f, L) || _ <- lists:seq(1, Calls)] ++ [apply(jit_s7, g, L) || _ <- lists:seq(1, Calls)],
+    T = apply(jit_s7, l, [Calls * 10 | tl(L)]),
     E = try apply(jit_s7, g, [x | tl(L)]) catch error:Reason:S -> {Reason, [{F, if is_list(A) -> length(A); true -> A end} || {_, F, A, _} <- S, F =:= f orelse F =:= '+']} end,
     forget(jit_s7),
     {lists:usort(R), erlang:phash2(T), E}.
