@@ -35,7 +35,7 @@ options(Index) ->
 -record(g, {vars = [], funs = [], budget = ?MAX_COST}).
 
 text(Seed, Index, Count) ->
-    rand:seed(exsss, {Seed, Index, 4711}),
+    rand:seed(exsss, erlang:phash2({Seed, Index}, 1 bsl 32)),
     put(cost, 0),
     put(fresh, 0),
     Name = lists:flatten(io_lib:format("fz_~w_~w", [Seed, Index])),
