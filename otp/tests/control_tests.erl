@@ -17,6 +17,7 @@ tests() ->
      {increment_constants, fun() -> [names(fun() -> F(id(a)) end) || F <- [fun(X) -> {X + 1} end, fun(X) -> {1 + X} end, fun(X) -> {X - 1} end, fun(X) -> {X - -2} end, fun(X) -> {X - 0} end, fun(X) -> {1 - X} end, fun(X) -> {X + -3} end, fun(_) -> {[] + 10230} end, fun(_) -> {a - 2} end, fun(X) -> {X + 1.0} end, fun(X) -> {X + (1 bsl 70)} end, fun(X) -> {-X} end]] end},
      {negative_zero, fun() -> [{<<(negated(A * 1.0)):64/float>>, <<(-id(A)):64/float>>} || A <- [0.0, -0.0, 1.5]] end},
      {dropped_line, fun() -> dropped_line(id(b), id(4)) end},
+     {kept_line, fun() -> [catch kept_line(id(K), id(4)) || K <- [a, b]] end},
      {undef_module, fun() -> no_such_module:f(1, 2) end},
      {undef_function, fun() -> lists:no_such(1) end},
      {apply_undef, fun() -> M = id(lists), F = id(nope), M:F(x) end},
@@ -104,6 +105,12 @@ dropped_line(A, N) ->
     X = id(A),
     if
         X =:= a -> id(N); true -> (N div 0) end.
+
+kept_line(A, N) ->
+    X = id(A),
+    if
+        X =:= a -> apply(lists, sum, N);
+        true -> (N div 0) end.
 
 negated(X) when is_float(X) -> -X.
 

@@ -126,7 +126,12 @@ struct Decoder: ~Copyable {
         guard let before = lineBeforeMove else { return }
         switch opcode {
         case .call_only, .call_last: break
-        case .call_ext_only, .call_ext_last: if module.imports[value(1)].pointee.bif != nil { return }
+        case .call_ext_only, .call_ext_last:
+            // apply and hibernate, which are instructions here, are native functions there.
+            let callee = module.imports[value(1)].pointee
+            if callee.bif != nil || callee.module == Atoms.erlang && (callee.name == Atoms.apply || callee.name == Atoms.hibernate) {
+                return
+            }
         default: return
         }
         line = before
