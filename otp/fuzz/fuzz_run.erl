@@ -95,7 +95,7 @@ argument(bin, right) ->
     Bytes = list_to_binary([rand:uniform(256) - 1 || _ <- lists:seq(1, rand:uniform(14))]),
     <<_:5, Bits:21/bits, _/bits>> = <<Bytes/binary, 1, 2, 3, 4>>,
     pick([<<>>, Bytes, Bytes, <<"abc", Bytes/binary>>, Bits, <<"å€x"/utf8>>, <<0:700, Bytes/binary>>]);
-argument(fn, right) -> pick([fun erlang:abs/1, fun(X) -> X end, fun(X) -> {X, X} end, fun(X, Y) -> [X | Y] end, fun lists:reverse/1]).
+argument(fn, right) -> pick([fun(X) -> X end, fun(X) -> {X, X} end, fun(X, Y) -> [X | Y] end, fun lists:reverse/1]).
 
 extreme(int) ->
     Big = pick([1 bsl 59, 1 bsl 60, 1 bsl 63, 1 bsl 64, 1 bsl 100, 1 bsl 31]) + rand:uniform(3) - 2,

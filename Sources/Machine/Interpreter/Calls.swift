@@ -327,7 +327,7 @@ func slow_check_apply(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     let isFitting =
         arity == 3 ? target.isAtom && c.x[1].isAtom : target.isBoxed(Subtag.fun) && target.funArity == count
     if rest.isNil, isFitting { return pc + 3 }
-    if arity == 2, let count = c.spread(c.x[1]) { return c.enterFun(target, arity: count, location: pc[2]) }
+    if arity == 2, rest.isNil, count <= 255, let count = c.spread(c.x[1]) { return c.enterFun(target, arity: count, location: pc[2]) }
     c.pushReturn(pc + 3)
     return c.enter(Exports.findOrMake(Atoms.erlang, Atoms.apply, arity).pointee.entry, live: arity)
 }
