@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 """Runs every benchmark on the real erl and on Enigma alternately and prints medians and ratios.
 
-usage: run.py ENIGMA [--rounds N] [--warm] [--only NAME]...
+usage: run.py ENIGMA [--rounds N] [--cold] [--warm] [--only NAME]...
 
---warm: each program runs for a while in its VM before it is timed.
-
-Times are taken inside the VM (one run of the program in a fresh VM); start-up to halt() is the wall time of a whole
-process. A ratio is Enigma's median over erl's: below 1 Enigma is faster.
+cold: a whole process from its start to its end, one run of the program in it; Enigma without the cache of compiled
+code, and with one that earlier runs have filled. warm: one run inside a VM that has run the program for a while.
+--cold and --warm: only these. A ratio is Enigma's median over erl's: below 1 Enigma is faster.
 """
-import math, os, statistics, subprocess, sys, time
+import math, os, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.join(os.path.dirname(HERE), "_out")
@@ -21,59 +20,84 @@ def timed(command):
     return time.monotonic() - begin, done
 
 
-def measure(vm, name, how="run"):
+def run(vm, name, how):
     wall, done = timed(vm + ["-noshell", "-pa", OUT, "-eval", "bench:%s(%s)." % (how, name)])
     if done.returncode != 0:
         raise RuntimeError("%s on %s: %s" % (name, vm[0], done.stderr[-300:] or done.stdout[-300:]))
-    return int(done.stdout.split()[-1]) / 1000
+    return wall * 1000 if how == "run" else int(done.stdout.split()[-1]) / 1000
+
+
+class Bench:
+    """Columns: label, command, how, and the column that the ratio is taken of."""
+
+    def __init__(self, enigma, kinds, cache):
+        cached = [enigma, "--jit-cache", cache]
+        self.columns = []
+        if "cold" in kinds:
+            self.columns += [("erl", ["erl"], "run", None), ("no cache", [enigma, "--jit-cache", "off"], "run", "erl"),
+                             ("cached", cached, "run", "erl")]
+        if "warm" in kinds:
+            self.columns += [("erl warm", ["erl"], "warm", None), ("warm", [enigma, "--jit-cache", "off"], "warm", "erl warm")]
+        self.cached = cached if "cold" in kinds else None
+        self.ratios = {label: {} for label, _, _, base in self.columns if base}
+        cells = ["%10s" % label + ("%7s" % "ratio" if base else "") for label, _, _, base in self.columns]
+        print("%-12s%s" % ("ms", "".join(cells)), flush=True)
+
+    def line(self, name, measure, rounds):
+        times = {label: [] for label, _, _, _ in self.columns}
+        try:
+            if self.cached:
+                # The first runs end while much is still being compiled.
+                for _ in range(3):
+                    measure(self.cached, "run")
+            for _ in range(rounds):
+                for label, command, how, _ in self.columns:
+                    times[label].append(measure(command, how))
+        except (RuntimeError, ValueError, IndexError, subprocess.TimeoutExpired) as problem:
+            return print("%-12s failed: %s" % (name, problem), flush=True)
+        medians = {label: statistics.median(values) for label, values in times.items()}
+        text = "%-12s" % name
+        for label, _, _, base in self.columns:
+            text += "%10.1f" % medians[label]
+            if base:
+                ratio = medians[label] / medians[base]
+                self.ratios[label][name] = ratio
+                text += "%7.2f" % ratio
+        print(text, flush=True)
 
 
 def main():
     arguments = sys.argv[1:]
-    enigma = [os.path.abspath(arguments.pop(0))]
-    rounds, only, how = 5, [], "run"
+    enigma = os.path.abspath(arguments.pop(0))
+    rounds, only, kinds = 5, [], []
     while arguments:
         flag = arguments.pop(0)
-        if flag == "--warm":
-            how = "warm"
+        if flag in ("--warm", "--cold"):
+            kinds.append(flag[2:])
             continue
         value = arguments.pop(0)
         if flag == "--rounds":
             rounds = int(value)
         else:
             only.append(value)
+    kinds = kinds or ["cold", "warm"]
     os.makedirs(OUT, exist_ok=True)
     subprocess.run(["erlc", "-o", OUT, os.path.join(HERE, "bench.erl")], check=True)
     listing = subprocess.run(["erl", "-noshell", "-pa", OUT, "-eval", 'io:format("~p", [bench:names()]), halt().'],
                              capture_output=True, text=True, check=True).stdout
     names = only or [n.strip() for n in listing.strip("[]\n").split(",")]
-    print("%-12s %10s %10s %7s" % ("program", "erl ms", "enigma ms", "ratio"))
-    ratios = {}
-    if not only and how == "run":
-        starts = {"erl": [], "enigma": []}
-        for _ in range(rounds * 2):
-            for label, vm in (("erl", ["erl"]), ("enigma", enigma)):
-                starts[label].append(timed(vm + ["-noshell", "-eval", "halt()."])[0] * 1000)
-        report("start-up", statistics.median(starts["erl"]), statistics.median(starts["enigma"]))
-    for name in names:
-        times = {"erl": [], "enigma": []}
-        try:
-            for _ in range(rounds):
-                times["erl"].append(measure(["erl"], name, how))
-                times["enigma"].append(measure(enigma, name, how))
-        except (RuntimeError, ValueError, IndexError, subprocess.TimeoutExpired) as problem:
-            print("%-12s failed: %s" % (name, problem), flush=True)
-            continue
-        ratios[name] = report(name, statistics.median(times["erl"]), statistics.median(times["enigma"]))
-    cpu = [ratios[n] for n in ratios if n in CPU]
-    if cpu:
-        print("geometric mean of %d CPU-bound programs: %.2f" % (len(cpu), math.exp(sum(map(math.log, cpu)) / len(cpu))))
-
-
-def report(name, real, ours):
-    bar = "#" * min(60, round(ours / real * 10))
-    print("%-12s %10.1f %10.1f %7.2f %s" % (name, real, ours, ours / real, bar), flush=True)
-    return ours / real
+    with tempfile.TemporaryDirectory() as cache:
+        if not only and "cold" in kinds:
+            Bench(enigma, ["cold"], cache).line(
+                "start-up", lambda vm, _: timed(vm + ["-noshell", "-eval", "halt()."])[0] * 1000, rounds * 2)
+        bench = Bench(enigma, kinds, cache)
+        for name in names:
+            bench.line(name, lambda vm, how: run(vm, name, how), rounds)
+    for label, ratios in bench.ratios.items():
+        cpu = [ratios[n] for n in ratios if n in CPU]
+        if cpu:
+            mean = math.exp(sum(map(math.log, cpu)) / len(cpu))
+            print("%s: geometric mean of %d CPU-bound programs: %.2f" % (label, len(cpu), mean))
 
 
 if __name__ == "__main__":
