@@ -26,6 +26,7 @@ test: build check-generated check-hot coverage ## set up, build and run every te
 	python3 Tests/Conformance/crashdump.py $(ENIGMA)
 	python3 Tests/Conformance/tools.py $(ENIGMA)
 	python3 Tests/Conformance/jit.py $(ENIGMA)
+	python3 Tests/Conformance/cache.py $(ENIGMA)
 	python3 Tests/Conformance/terminal.py $(ENIGMA)
 	python3 Tests/Conformance/terminal.py $(ENIGMA) --only editing,errors,break,wide --flags "--gc-stress" --flags "+S 1"
 	python3 Tests/Conformance/run.py $(ENIGMA)

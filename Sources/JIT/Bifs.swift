@@ -64,6 +64,7 @@ func enigma_jit_stats_0(_ process: Ref<Process>, _ arguments: Arguments) -> Term
         ("units", .number(s.units)), ("functions", .number(s.functions)), ("refused", .number(s.failed)),
         ("units_freed", .number(s.freed)), ("queued", .number(queued)), ("code_size", .number(s.codeBytes)),
         ("mapped_size", .number(s.mappedBytes)), ("exits", .number(Int(s.exits))), ("recompiled", .number(s.recompiled)),
+        ("fetched", .number(s.fetched)), ("kept", .number(s.kept)),
         ("memory", .number(residentBytes())), ("llvm_memory", .number(max(0, s.residentAfter - s.residentBefore))),
         ("compile_time", microseconds(s.compileTime)), ("ir_time", microseconds(s.loweringTime)),
         ("optimise_time", microseconds(s.optimisingTime)), ("emit_time", microseconds(s.emittingTime)),

@@ -16,6 +16,8 @@ struct Request {
     var speculates = true
     /// Only show what it compiles to.
     var dump: DumpRequest?
+    /// The cache may have it.
+    var isCached = false
 }
 
 public enum JIT {
@@ -46,6 +48,9 @@ public enum JIT {
     nonisolated(unsafe) static var generator: CodeGenerator?
     nonisolated(unsafe) private static var reader: OperandReader?
     nonisolated(unsafe) private static var nextUnit: UInt64 = 1
+    /// When LLVM may be loaded (0: nobody has asked for it), and whether a request waits for that.
+    nonisolated(unsafe) private static var loadingTime: UInt64 = 0
+    nonisolated(unsafe) private static var isWaiting = false
 
     /// Once, before the first module is loaded.
     public static func boot(_ options: JITOptions) {
@@ -56,6 +61,8 @@ public enum JIT {
         JITHooks.release = { JIT.release($0) }
         JITHooks.avoid = { JIT.avoid($0) }
         Dump.start(options)
+        if options.mayUseCache { Cache.boot(options) }
+        if Cache.isOn { JITHooks.prepared = { Cache.noteModule($0) } }
     }
 
     static func locked<Result>(_ body: () -> Result) -> Result {
@@ -69,7 +76,10 @@ public enum JIT {
     /// On a scheduler thread. True: the function is compiled now.
     private static func request(_ function: Ref<Function>) -> Bool {
         if let prefix = options.onlyModules, !function.pointee.moduleName.atomText.hasPrefix(prefix) { return false }
-        guard let ticket = enqueue(Request(function: function)), options.isEager || options.waits else { return false }
+        let isCached = Cache.isOn && Cache.expect(function)
+        guard let ticket = enqueue(Request(function: function, isCached: isCached)), options.isOrdered else {
+            return false
+        }
         while true {
             let done = vm_load_acquire32(&finished)
             if Int32(bitPattern: done &- ticket) >= 0 { break }
@@ -81,7 +91,7 @@ public enum JIT {
     /// Position of the request to take: what lost its bets, then the function that has been called most. The call
     /// counters run on below 0 while a function waits. Under `lock`; the queue is not empty.
     private static func mostUrgent() -> Int {
-        if !queue[0].speculates || queue[0].dump != nil || options.isEager { return 0 }
+        if !queue[0].speculates || queue[0].dump != nil || queue[0].isCached || options.isOrdered { return 0 }
         return queue.indices.min {
             Int64(bitPattern: queue[$0].function.pointee.calls) < Int64(bitPattern: queue[$1].function.pointee.calls)
         } ?? 0
@@ -91,8 +101,8 @@ public enum JIT {
     @discardableResult static func enqueue(_ request: Request) -> UInt32? {
         let ticket = locked { () -> UInt32? in
             guard !isOff else { return nil }
-            // What loses its bets is compiled again first, and nobody is kept waiting for a dump.
-            let isUrgent = !request.speculates || request.dump != nil
+            // What loses its bets is compiled again first, nobody is kept waiting for a dump, and linking is quick.
+            let isUrgent = !request.speculates || request.dump != nil || (request.isCached && !options.isOrdered)
             queue.insert(request, at: isUrgent ? 0 : queue.count)
             tickets &+= 1
             if !isStarted {
@@ -138,6 +148,7 @@ public enum JIT {
             return (before - queue.count, forget(module), isRetired && reading === module)
         }
         for unit in gone { unit.code.free() }
+        Cache.forget(module)
         if dropped > 0 { finish(dropped) }
         return isRead
     }
@@ -162,13 +173,16 @@ public enum JIT {
         while true {
             let seen = vm_load_acquire32(&work)
             let next = locked { () -> Request? in
+                isWaiting = false
                 guard !queue.isEmpty else { return nil }
-                let next = queue.remove(at: mostUrgent())
+                let index = mostUrgent()
+                if isEarly(queue[index]) { return nil }
+                let next = queue.remove(at: index)
                 reading = LoadedModule.of(next.function)
                 return next
             }
             guard let next else {
-                vm_futex_wait(&work, seen, -1)
+                vm_futex_wait(&work, seen, isWaiting ? 10_000_000 : -1)
                 continue
             }
             compile(next)
@@ -177,7 +191,17 @@ public enum JIT {
         }
     }
 
-    private static func compile(_ request: Request) {
+    /// A program that ends soon after it has booted needs no LLVM, which takes longer to load than it runs. Under `lock`.
+    private static func isEarly(_ request: Request) -> Bool {
+        guard generator == nil, !options.isEager, !request.isCached, request.dump == nil else { return false }
+        if loadingTime == 0 { loadingTime = now() + 150_000_000 }
+        isWaiting = now() < loadingTime
+        return isWaiting
+    }
+
+    static func compile(_ request: Request) {
+        guard request.dump != nil || isDue(request) else { return }
+        if request.isCached, fetch(request.function) { return }
         let start = now()
         defer { statistics.compileTime += now() - start }
         do throws(CompileError) {
@@ -188,7 +212,6 @@ public enum JIT {
                 }
                 reader = OperandReader()
             }
-            guard request.dump != nil || isDue(request) else { return }
             try build(request, generator!, reader!)
         } catch {
             if let dump = request.dump { return dump.finish(failure: error.text) }
@@ -204,8 +227,6 @@ public enum JIT {
     }
 
     private static func makeGenerator() throws(CompileError) -> CodeGenerator {
-        // A program that ends soon after it has booted needs no LLVM, which takes longer to load than it runs.
-        if !options.isEager { usleep(150_000) }
         statistics.residentBefore = residentBytes()
         let generator = try CodeGenerator()
         statistics.residentAfter = residentBytes()
@@ -229,6 +250,7 @@ public enum JIT {
         let text = reason.map { String(cString: $0) } ?? ""
         complain("jit: LLVM failed, no more functions are compiled: \(text.prefix(300))")
         JIT.turnOff("LLVM failed: \(text)")
+        if JIT.isAheadOfTime { _exit(1) }
         JIT.endReading()
         JIT.finish(1)
         while true { pause() }
@@ -294,8 +316,14 @@ public enum JIT {
         let bytes = UnsafeRawBufferPointer(start: LLVMGetBufferStart(object), count: LLVMGetBufferSize(object))
         let (code, addresses) = try link(bytes, unit)
         let native = NativeUnit(unit, symbols, code, addresses, time: now() - start)
-        if publish(native, unit, addresses) { describe(native, bytes) }
+        if publish(native, addresses) {
+            statistics.units += 1
+            statistics.functions += native.parts.count
+            describe(native, bytes)
+        }
         lap(&statistics.linkingTime)
+        if Cache.isOn, Cache.write(unit, native, bytes) { statistics.kept += 1 }
+        lap(&statistics.otherTime)
         dump?.finish(unit, code: native)
     }
 
@@ -307,6 +335,48 @@ public enum JIT {
         do throws(LinkError) {
             return try Linker.link(object, symbols, unit.published.map(\.symbol))
         } catch { throw CompileError(text: error.text) }
+    }
+
+    // MARK: Fetching
+
+    /// Links the function's unit from the cache; false if that has none that fits.
+    private static func fetch(_ function: Ref<Function>) -> Bool {
+        let start = now()
+        defer { statistics.fetchingTime += now() - start }
+        return Cache.withEntry(function) { bytes, key in
+            guard let entry = CacheReader.read(bytes, LoadedModule.of(function), key: key, unit: nextUnit) else {
+                statistics.rejected += 1
+                return false
+            }
+            return isUsable(entry, function) && use(entry, start)
+        }
+    }
+
+    /// Its code leads back to what stands in the functions now.
+    private static func isUsable(_ entry: CacheEntry, _ function: Ref<Function>) -> Bool {
+        guard entry.functions.contains(function) else { return false }
+        return locked {
+            entry.published.allSatisfy { item in
+                let word = item.function.pointee.code! + item.word
+                return originals[UInt(bitPattern: word)] ?? word.pointee == handlerAddress(item.op)
+            }
+        }
+    }
+
+    /// Functions that are compiled already keep their code.
+    private static func use(_ entry: CacheEntry, _ start: UInt64) -> Bool {
+        let compiled = locked { entry.functions.filter { unitOf[$0] != nil } }
+        do throws(LinkError) {
+            let published = entry.published.filter { !compiled.contains($0.function) }
+            let (code, addresses) = try Linker.link(entry.object, entry.symbols, published.map(\.symbol))
+            let native = NativeUnit(entry, nextUnit, published, without: compiled, code, time: now() - start)
+            nextUnit += 1
+            if publish(native, addresses) { statistics.fetched += 1 }
+            return true
+        } catch {
+            statistics.rejected += 1
+            return false
+        }
     }
 
     /// The function, and the hot local functions it calls.

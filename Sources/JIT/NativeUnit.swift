@@ -47,6 +47,26 @@ final class NativeUnit: @unchecked Sendable {
         entryCounts = unit.counters
     }
 
+    /// A unit from the cache.
+    init(
+        _ entry: CacheEntry, _ number: UInt64, _ published: [Published], without others: [Ref<Function>], _ code: NativeCode,
+        time: UInt64
+    ) {
+        self.number = number
+        symbols = []
+        self.code = code
+        self.time = time
+        speculates = entry.speculates
+        exits = entry.exits
+        words = published.map { $0.function.pointee.code! + $0.word }
+        codeBytes = entry.sizes.reduce(0, +)
+        base = UInt64(UInt(bitPattern: code.memory))
+        parts = zip(entry.functions, entry.sizes).filter { !others.contains($0.0) }.map { Part(function: $0, codeBytes: $1) }
+        exitCounts = .allocate(capacity: exits.count + 1)
+        exitCounts.initialize(repeating: 0, count: exits.count + 1)
+        entryCounts = nil
+    }
+
     deinit {
         exitCounts.deallocate()
         entryCounts?.deallocate()
@@ -67,26 +87,24 @@ extension JIT {
     // MARK: Publishing
 
     /// Makes the code be used. False: somebody has something against it, so it is freed.
-    static func publish(_ native: NativeUnit, _ unit: Unit, _ addresses: [UInt64]) -> Bool {
+    static func publish(_ native: NativeUnit, _ addresses: [UInt64]) -> Bool {
         let isWanted = locked {
             // Purged or traced meanwhile.
-            guard !isRetired, !unit.bodies.contains(where: { refused[$0.function] != nil }) else { return false }
-            for body in unit.bodies { discard(body.function) }
+            guard !isRetired, !native.parts.contains(where: { refused[$0.function] != nil }) else { return false }
+            for part in native.parts { discard(part.function) }
             for (word, address) in zip(native.words, addresses) {
                 let key = UInt(bitPattern: word)
                 if originals[key] == nil { originals[key] = word.pointee }
                 vm_store_release(word, address)
             }
             units[native.number] = native
-            for body in unit.bodies { unitOf[body.function] = native.number }
+            for part in native.parts { unitOf[part.function] = native.number }
             return true
         }
         guard isWanted else {
             native.code.free()
             return false
         }
-        statistics.units += 1
-        statistics.functions += unit.bodies.count
         statistics.codeBytes += native.codeBytes
         statistics.mappedBytes += native.code.byteCount
         return true

@@ -25,10 +25,21 @@ public struct JITOptions: Sendable {
     public var limit = Int.max
     /// The unit at which LLVM is made to fail, for the tests.
     public var failAt: UInt64 = 0
+    /// Compiled code is kept on disk, in a directory of the user's cache unless another one is given.
+    public var usesCache = true
+    public var cacheDirectory: String?
+    /// Bytes on disk.
+    public var cacheLimit = 256 << 20
     public init() {}
 
+    /// Whoever looks at the compiler, or at its code with other tools, wants everything compiled.
+    var mayUseCache: Bool {
+        usesCache && !describesCode && !stressesExits && dumpDirectory == nil && limit == .max && failAt == 0
+    }
+    /// Somebody waits for each request, so they are served in order.
+    var isOrdered: Bool { isEager || waits }
     /// Native code gets line and unwind tables.
     var describesCode: Bool { writesPerfMap || writesJITDump || tellsDebugger }
     /// Native code counts the calls of each function.
-    var countsEntries: Bool { printsStatistics || dumpDirectory != nil }
+    var countsEntries: Bool { dumpDirectory != nil }
 }

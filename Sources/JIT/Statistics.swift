@@ -22,6 +22,11 @@ public struct JITStatistics: Sendable {
     public var otherTime: UInt64 = 0
     public var exits: UInt64 = 0
     public var recompiled = 0
+    /// Units linked from the cache, entries found there that were no good, and units written to it.
+    public var fetched = 0
+    public var rejected = 0
+    public var kept = 0
+    public var fetchingTime: UInt64 = 0
     /// Memory of the program, in bytes, before and after LLVM was loaded.
     public var residentBefore = 0
     public var residentAfter = 0
@@ -60,6 +65,10 @@ extension JIT {
             emitting \(ms(s.emittingTime)), linking \(ms(s.linkingTime)), other \(ms(s.otherTime))
             """,
             "jit: \(s.exits) side exits, \(s.recompiled) units compiled again without bets",
+            """
+            jit: cache: \(s.fetched) units fetched in \(s.fetchingTime / 1000) us, \(s.rejected) entries refused, \(s.kept) \
+            units kept; LLVM \(generator == nil ? "not " : "")loaded
+            """,
             """
             jit: memory of the program \(mb(residentBytes())); loading LLVM took \
             \(mb(max(0, s.residentAfter - s.residentBefore)))

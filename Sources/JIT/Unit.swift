@@ -14,8 +14,9 @@ import Terms
 struct Published {
     let symbol: String
     let function: Ref<Function>
-    /// Index in the function's code.
+    /// Index in the function's code, and the operation there.
     let word: Int
+    let op: Op
 }
 
 /// A place where native code may be given up.
@@ -113,7 +114,8 @@ final class Unit {
         var length = 0
         let name = String(cString: LLVMGetValueName2(function, &length))
         LLVMSetLinkage(function, LLVMExternalLinkage)
-        published.append(Published(symbol: name, function: body.function, word: word))
+        let op = body.instructions[body.blocks[body.blockAt[word]!].first].op
+        published.append(Published(symbol: name, function: body.function, word: word, op: op))
     }
 
     /// The body of `function`, if it belongs to the unit.

@@ -151,6 +151,15 @@ struct CommandLineReader {
             case "jitdump": plan.options.jit.writesJITDump = true
             default: throw UsageError(text: "--jit-perf takes map or jitdump")
             }
+        case "--jit-cache":
+            let place = try next(index)
+            plan.options.jit.usesCache = place != "off"
+            plan.options.jit.cacheDirectory = place == "off" ? nil : place
+        case "--jit-cache-limit":
+            guard let number = Int(try next(index)), number > 0, number < 1 << 20 else {
+                throw UsageError(text: "bad number of megabytes \(words[index + 1])")
+            }
+            plan.options.jit.cacheLimit = number << 20
         case "--jit-dump": plan.options.jit.dumpDirectory = try next(index)
         case "--jit-dump-filter": plan.options.jit.dumpFilter = try next(index)
         default: return false

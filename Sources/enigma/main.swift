@@ -18,6 +18,8 @@ let help = """
       --jit-exit-stress         leave native code at random, to test side exits
       --jit-limit N   compile no more than N units (to find a wrong one)
       --jit-stats     print the figures of the JIT at the end
+      --jit-cache DIR|off       where compiled code is kept for the next run
+      --jit-cache-limit MIB     its size at most
       --jit-dump DIR            write instructions, IR and assembly of compiled code
       --jit-dump-filter M:F/A   only for this function
       --jit-perf map|jitdump    tell perf the names of native code
@@ -27,6 +29,7 @@ let help = """
       --version       version of Enigma and of the OTP it runs
     commands:
       enigma jit-report DIR [-o FILE.html]    one page that shows what --jit-dump DIR has written
+      enigma precompile APP|FILE...           compile all modules of applications into the cache
       enigma coverage FOLDER                  what is there of OTP's native functions and instructions
     """
 
@@ -40,6 +43,7 @@ case "--version":
     exit(0)
 case "coverage":
     exit(printCoverage(arguments.count > 1 ? arguments[1] : "otp/expectations"))
+case "precompile": exit(precompile(Array(arguments.dropFirst())))
 case "jit-report": exit(writeReport(Array(arguments.dropFirst())))
 default: break
 }

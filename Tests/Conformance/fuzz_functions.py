@@ -59,7 +59,7 @@ def first_difference(enigma, flags, folder, name, with_reductions):
     module, function = name.split(":")
     words = ["fuzz_run", "show", LARGE if with_reductions else SMALL, module, function]
     left = run([enigma, "--no-jit"] + ONE if with_reductions else ["erl"], folder, words)[0].splitlines()
-    right, ending = run([enigma] + flags, folder, words)
+    right, ending = run([enigma, "--jit-cache", "off"] + flags, folder, words)
     right = right.splitlines()
     cut = (lambda l: l) if with_reductions else (lambda l: l.rsplit(" ", 1)[0])
     for index in range(1, len(left), 2):
@@ -105,7 +105,7 @@ class Batch:
             flags, every = MODES[mode]
             if (self.first // self.modules) % every:
                 continue
-            text, ending = run([self.enigma] + flags, folder, words(mode))
+            text, ending = run([self.enigma, "--jit-cache", "off"] + flags, folder, words(mode))
             have = table(text)
             if ending:
                 self.problems.append("%s: %s after %s" % (mode, ending, list(have)[-1:]))

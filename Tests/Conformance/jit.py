@@ -42,7 +42,7 @@ class Tests:
 
     def run(self, flags, code, limit=240):
         done = subprocess.run(
-            [self.enigma] + flags + ["-noshell", "-pa", self.folder, "-eval", code + ", halt()."], stdin=subprocess.DEVNULL,
+            [self.enigma, "--jit-cache", "off"] + flags + ["-noshell", "-pa", self.folder, "-eval", code + ", halt()."], stdin=subprocess.DEVNULL,
             capture_output=True, timeout=limit, cwd=self.folder, text=True, errors="replace")
         expect(done.returncode == 0, "exit code %d: %s" % (done.returncode, (done.stdout + done.stderr)[-500:]))
         return done

@@ -9,7 +9,7 @@ table of modules by modes, every difference, and a last line `N passed, M failed
 otp/expectations/known-differences.txt names the tests that are known to differ (with the reason): they are counted
 apart, and one that is equal in every mode run fails, so that the list shrinks as Enigma gets better.
 """
-import os, re, subprocess, sys, tempfile, concurrent.futures
+import os, re, shutil, subprocess, sys, tempfile, concurrent.futures
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -23,7 +23,9 @@ class Mode:
         self.limit = 1500 if together else limit
 
 
-EARLY = ["--jit-threshold", "20"]
+# Everything is compiled: the cache is used with the default flags alone.
+COLD = ["--jit-cache", "off"]
+EARLY = COLD + ["--jit-threshold", "20"]
 STRESS = ["--gc-stress", "+S", "1"]
 MODES = {
     "default": Mode(),
@@ -36,9 +38,9 @@ MODES = {
     "jit-early": Mode(*EARLY, together=True),
     "jit-early-S1": Mode(*EARLY, "+S", "1", together=True, slow=True),
     "jit-early-stress": Mode(*EARLY, *STRESS, together=True),
-    "jit-eager": Mode("--jit-eager", "+S", "2", together=True),
-    "jit-eager-S1": Mode("--jit-eager", "+S", "1", together=True, slow=True),
-    "jit-eager-stress": Mode("--jit-eager", *STRESS, together=True, slow=True),
+    "jit-eager": Mode(*COLD, "--jit-eager", "+S", "2", together=True),
+    "jit-eager-S1": Mode(*COLD, "--jit-eager", "+S", "1", together=True, slow=True),
+    "jit-eager-stress": Mode(*COLD, "--jit-eager", *STRESS, together=True, slow=True),
     "jit-exit-stress": Mode(*EARLY, "--jit-exit-stress", "+S", "2", together=True),
     "jit-exit-stress-S1": Mode(*EARLY, "--jit-exit-stress", "+S", "1", together=True, slow=True),
     "jit-exit-gc-stress": Mode(*EARLY, "--jit-exit-stress", *STRESS, together=True, slow=True),
@@ -72,7 +74,8 @@ def run(command, modules, out, limit=180):
 
 def run_lines(command, modules, out, limit):
     with tempfile.TemporaryDirectory() as scratch:
-        env = dict(os.environ, ENIGMA_TEST_TMP=scratch, ERL_CRASH_DUMP=os.path.join(scratch, "dump"))
+        env = dict(os.environ, ENIGMA_TEST_TMP=scratch, XDG_CACHE_HOME=os.path.join(out, "cache"),
+                   ERL_CRASH_DUMP=os.path.join(scratch, "dump"))
         line = command + ["-noshell", "-pa", out, "-eval", "harness:main([%s])." % ",".join(modules)]
         try:
             done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, env=env)
@@ -140,6 +143,8 @@ def main():
         (modules if flag == "--module" else modes).append(value)
     out = os.path.join(ROOT, "otp", "_out")
     os.makedirs(out, exist_ok=True)
+    # Each run compiles everything anew.
+    shutil.rmtree(os.path.join(out, "cache"), ignore_errors=True)
     every = [m for m in compile_tests(out) if m.endswith("_tests")]
     modules = modules or every
     modes = modes or [name for name, mode in MODES.items() if full or not mode.slow]

@@ -7,3 +7,4 @@
 #include "EmptyTerms.h"
 #include "Search.h"
 #include "Fiber.h"
+#include "Identity.h"

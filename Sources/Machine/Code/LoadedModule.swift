@@ -123,6 +123,7 @@ public final class LoadedModule: @unchecked Sendable {
             (funFunctions + row).initialize(to: functions + Int(index.labels[lambda.label].function))
         }
         for row in 0..<functionCount { fillFunction(row, index.functions[row]) }
+        JITHooks.prepared?(self)
     }
 
     private func fillFunction(_ row: Int, _ source: CodeIndex.Function) {

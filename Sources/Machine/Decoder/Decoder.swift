@@ -2,12 +2,12 @@
 // instructions are chosen from the table by operand kinds; the rest is in Decoder+*.swift by family.
 
 import BeamFile
-import CMachine
+public import CMachine
 import OpSpec
-import Terms
+public import Terms
 
 /// Decodes `function` if nobody has yet; answers its entry.
-func decodeFunction(_ function: Ref<Function>) -> CodePointer {
+public func decodeFunction(_ function: Ref<Function>) -> CodePointer {
     LoadedModule.of(function).withDecodingLock {
         if function.pointee.code != nil { return function.pointee.entry }
         var decoder = Decoder(function)

@@ -47,6 +47,8 @@ public enum JITHooks {
     nonisolated(unsafe) public static var threshold: UInt64 = 0
     /// A function has become hot. True: it is compiled now, so its first word leads to native code.
     nonisolated(unsafe) public static var request: (@convention(thin) (Ref<Function>) -> Bool)? = nil
+    /// A module has been read; nobody runs it yet.
+    nonisolated(unsafe) public static var prepared: (@convention(thin) (LoadedModule) -> Void)? = nil
     /// The function is traced: calls of it must go through its entry, so it leaves native code and stays out of it.
     nonisolated(unsafe) public static var avoid: (@convention(thin) (Ref<Function>) -> Void)? = nil
     /// No process will return to the code of this module. True: the JIT still reads it; once that is over it calls
