@@ -458,7 +458,7 @@ final class Lowering {
             let distance = ir.sub(ir.toInteger(pc), ir.toInteger(place(0)))
             let choice = LLVMBuildSwitch(ir.builder, distance, others, UInt32(labels.count + 1))
             if comesBack { LLVMAddCase(choice, ir.int(8 * current.next), next) }
-            for label in labels where label != current.next { LLVMAddCase(choice, ir.int(8 * label), block(at: label)) }
+            for label in labels where !comesBack || label != current.next { LLVMAddCase(choice, ir.int(8 * label), block(at: label)) }
         }
         ir.position(others)
         dispatch(pc)

@@ -22,7 +22,7 @@ tests() ->
         {float_errors, fun float_errors/0}, {integers_grow, fun integers_grow/0}, {small_edges, fun small_edges/0},
         {change_of_types, fun change_of_types/0}, {compare_mixed, fun compare_mixed/0},
         {select_dense, fun select_dense/0}, {select_sparse, fun select_sparse/0}, {select_atoms, fun select_atoms/0},
-        {select_arity, fun select_arity/0}, {select_terms, fun select_terms/0}, {clauses, fun clauses/0},
+        {select_arity, fun select_arity/0}, {select_terms, fun select_terms/0}, {select_next, fun select_next/0}, {clauses, fun clauses/0},
         {arguments, fun arguments/0}, {huge, fun huge/0}, {many_registers, fun many_registers/0},
         {apply_arities, fun apply_arities/0}, {fun_arities, fun fun_arities/0}, {closures, fun closures/0},
         {fun_tail_calls, fun fun_tail_calls/0}, {mutual, fun mutual/0}, {maps_hot, fun maps_hot/0}, {records, fun records/0},
@@ -552,6 +552,14 @@ select_sparse() -> selection(jit_s2, [f(I * I * 7919, I) || I <- lists:seq(-60, 
 select_atoms() -> selection(jit_s3, [io_lib:format("f(atom~w) -> ~w", [I, I]) || I <- lists:seq(1, 200)] ++ default(), [list_to_atom("atom" ++ integer_to_list(I)) || I <- lists:seq(0, 210)] ++ [1, []]).
 select_arity() -> selection(jit_s4, [["f({", lists:join(", ", lists:duplicate(I, "_")), "}) -> ", integer_to_list(I)] || I <- lists:seq(0, 60, 2)] ++ default(), [list_to_tuple(lists:seq(1, I)) || I <- lists:seq(0, 65)] ++ [a, [], #{}]).
 select_terms() -> selection(jit_s5, [f(T, erlang:phash2(T)) || T <- terms()] ++ default(), terms() ++ [1 bsl 100 + 1, 1.25, <<"nope">>, -0.0]).
+%% A choice between integers of any size whose target is the code that follows, with other registers live.
+select_next() -> erlang:phash2([after_select(A, F, I) || I <- lists:seq(1, 200), A <- [1, 7, 1 bsl 59, 1 bsl 100, 5], F <- [fun lists:reverse/1, fun(X) -> {X, I} end, I]]).
+after_select(A, F, I) ->
+    case case A of 1 -> true; 7 -> true; 576460752303423487 -> true; 576460752303423488 -> A; 1267650600228229401496703205376 -> true; _ -> false end of
+        true when not is_function(F, 1) -> {a, I};
+        false -> {b, I};
+        _ -> {c, I, is_function(F)}
+    end.
 terms() -> [1 bsl 60, 1 bsl 100, -(1 bsl 77), 1.5, 2.0, <<"a">>, <<"bc">>, "string", {a, 1}, {a, 2}, [], 3, b, #{}].
 
 clauses() ->
