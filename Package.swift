@@ -49,9 +49,16 @@ let package = Package(
             dependencies: ["CMachine", "Terms", "BeamFile", "Machine", "Bifs", "Tables", "Ports", "JIT", "JITReport"],
             swiftSettings: common + [.unsafeFlags(llvmHeaders.flatMap { ["-Xcc", $0] })],
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic", "-Xlinker", "--build-id=sha1"])]),
-        .testTarget(name: "TermsTests", dependencies: ["Terms", "CMachine"], swiftSettings: common),
+        .target(
+            name: "TestSupport", dependencies: ["BeamFile", "Bifs", "Machine", "Terms"], path: "Tests/TestSupport",
+            swiftSettings: common),
+        .testTarget(name: "TermsTests", dependencies: ["CMachine", "Terms", "TestSupport"], swiftSettings: common),
         .testTarget(name: "BeamFileTests", dependencies: ["BeamFile"], swiftSettings: common),
         .testTarget(
-            name: "MachineTests", dependencies: ["BeamFile", "CMachine", "Machine", "Terms"], swiftSettings: common),
+            name: "MachineTests", dependencies: ["BeamFile", "CMachine", "Machine", "Terms", "TestSupport"],
+            swiftSettings: common),
+        .testTarget(
+            name: "JITTests", dependencies: ["CMachine", "JIT", "Machine", "Terms", "TestSupport"],
+            swiftSettings: common + [.unsafeFlags(llvmHeaders.flatMap { ["-Xcc", $0] })]),
     ]
 )

@@ -235,9 +235,9 @@ struct Linker {
     private func fillTables() throws(LinkError) {
         for (index, symbol) in names.enumerated() where symbol.name.first == "t" && !symbol.isUndefined {
             guard let number = Int(symbol.name.dropFirst()), symbols.tables.indices.contains(number) else { continue }
-            let place = Int(try value(index) - UInt64(UInt(bitPattern: memory)))
+            let place = try target(index)
             let entries = symbols.tables[number].enumerated().sorted { $0.element < $1.element }
-            guard place + 16 * entries.count <= byteCount else { throw LinkError(text: "bad table") }
+            guard place >= 0, place <= byteCount - 16 * entries.count else { throw LinkError(text: "bad table") }
             for (row, entry) in entries.enumerated() {
                 memory.storeBytes(of: entry.element, toByteOffset: place + 16 * row, as: UInt64.self)
                 memory.storeBytes(of: UInt64(entry.offset), toByteOffset: place + 16 * row + 8, as: UInt64.self)
@@ -265,12 +265,12 @@ struct Linker {
             guard relocation.offset + 8 <= section.size else { throw LinkError(text: "bad relocation") }
             memory.storeBytes(of: try value(relocation.symbol) &+ UInt64(bitPattern: Int64(addend)), toByteOffset: place, as: UInt64.self)
         case Kind.pc32, Kind.plt32:
-            try store32(try target(relocation.symbol) + addend - place, place)
+            try store32(try target(relocation.symbol) &+ addend &- place, place)
         case Kind.slotX, Kind.slotRex, Kind.slot:
-            if try !relax(relocation, place) { try store32(slots[relocation.symbol]! + addend - place, place) }
+            if try !relax(relocation, place) { try store32(slots[relocation.symbol]! &+ addend &- place, place) }
         case Kind.pc64:
             guard relocation.offset + 8 <= section.size else { throw LinkError(text: "bad relocation") }
-            memory.storeBytes(of: Int64(try target(relocation.symbol) + addend - place), toByteOffset: place, as: Int64.self)
+            memory.storeBytes(of: Int64(try target(relocation.symbol) &+ addend &- place), toByteOffset: place, as: Int64.self)
         default: throw LinkError(text: "relocation of type \(relocation.kind)")
         }
     }

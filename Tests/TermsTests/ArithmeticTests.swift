@@ -2,6 +2,7 @@
 
 import CMachine
 import Terms
+import TestSupport
 import Testing
 
 private func randomInteger(_ heap: Ref<Heap>, _ random: inout TestRandom) -> Term {

@@ -2,6 +2,7 @@
 
 import CMachine
 import Terms
+import TestSupport
 import Testing
 
 /// Bits as an array of 0 and 1.
@@ -15,7 +16,7 @@ private func bits(of term: Term) -> Model {
 }
 
 private func withHeap(_ body: (Ref<Heap>) -> Void) {
-    bootTerms()
+    bootTables()
     let heap = Ref<Heap>.allocate(capacity: 1)
     heap.initialize(to: Heap())
     body(heap)

@@ -2,6 +2,7 @@
 
 import CMachine
 import Terms
+import TestSupport
 import Testing
 
 private func hash(old term: Term) -> UInt32 {

@@ -2,6 +2,7 @@
 
 import CMachine
 import Terms
+import TestSupport
 import Testing
 
 /// Keys of several kinds, different for different numbers.

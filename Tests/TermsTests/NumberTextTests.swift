@@ -2,6 +2,7 @@
 
 import CMachine
 import Terms
+import TestSupport
 import Testing
 
 private func text(_ write: (UnsafeMutablePointer<UInt8>) -> Int?) -> String? {

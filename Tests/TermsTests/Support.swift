@@ -2,18 +2,11 @@
 
 import CMachine
 import Terms
-
-private let boot: Void = {
-    AtomTable.boot()
-    Nodes.boot()
-}()
-
-/// Makes the tables that terms need; tests run in parallel, so only here.
-func bootTerms() { boot }
+import TestSupport
 
 /// Calls `body` with an empty heap.
 func withTermHeap(_ body: (Ref<Heap>) throws -> Void) rethrows {
-    bootTerms()
+    bootTables()
     let heap = Ref<Heap>.allocate(capacity: 1)
     heap.initialize(to: Heap())
     defer {
@@ -43,16 +36,4 @@ func elements(_ list: Term) -> [Term] {
         rest = rest.tail
     }
     return result
-}
-
-/// Random numbers that are the same in every run.
-struct TestRandom: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
-    }
 }
