@@ -59,10 +59,13 @@ private func bodies(_ name: String) throws -> [FunctionBody] {
         for instruction in body.instructions {
             switch instruction.op {
             case .catch: for target in instruction.targets { try expectLive(at: target, 0..<4) }
-            case .wait, .wait_timeout, .loop_rec_end: for target in instruction.targets { try expectLive(at: target, 0..<0) }
+            case .wait, .wait_timeout, .loop_rec_end:
+                for target in instruction.targets { try expectLive(at: target, 0..<0) }
             default:
                 // catch_end looks at x1 to x3 only if x0 says that there was an exception.
-                if FunctionBody.flow(instruction) == .call { try expectLive(at: instruction.next, catches ? 0..<4 : 0..<1) }
+                if FunctionBody.flow(instruction) == .call {
+                    try expectLive(at: instruction.next, catches ? 0..<4 : 0..<1)
+                }
             }
         }
     }
@@ -77,7 +80,8 @@ private func bodies(_ name: String) throws -> [FunctionBody] {
                 var before = after
                 for register in instruction.writes { before.remove(register) }
                 let lost = before.members.filter { $0 >= live && $0 < RegisterSet.firstFloat }
-                #expect(lost.isEmpty, "\(body.name): \(reader.name(instruction.op)) at \(instruction.start) loses \(lost)")
+                #expect(
+                    lost.isEmpty, "\(body.name): \(reader.name(instruction.op)) at \(instruction.start) loses \(lost)")
             }
         }
     }

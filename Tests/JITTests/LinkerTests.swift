@@ -70,7 +70,8 @@ private typealias Call3 = @convention(c) (UnsafeMutableRawPointer, UnsafeRawPoin
     let object = try #require(object)
     // Constants that fit an operand of an instruction, and that do not, negative ones too.
     for constants: [UInt64] in [[1, 2, 3], [1 << 40, 1 << 41, 1 << 42], [.max, .max - 1, .max - 2]] {
-        let (code, addresses) = try link(object, constants, tables: [[9, 4]], ["sum", "copy", "where", "data", "t0", "room", "delta"])
+        let (code, addresses) = try link(
+            object, constants, tables: [[9, 4]], ["sum", "copy", "where", "data", "t0", "room", "delta"])
         defer { code.free() }
         let sum = unsafeBitCast(addresses[0], to: Call1.self)
         #expect(sum(constants[2]) == constants[0] &+ 7)
@@ -102,7 +103,9 @@ private typealias Call3 = @convention(c) (UnsafeMutableRawPointer, UnsafeRawPoin
     var random = TestRandom(state: 11)
     var refused = 0
     func tryDamaged(_ bytes: [UInt8]) {
-        do throws(LinkError) { try link(bytes, [1, 1 << 40, 3], tables: [[9, 4]], ["sum", "copy"]).code.free() } catch {
+        do throws(LinkError) {
+            try link(bytes, [1, 1 << 40, 3], tables: [[9, 4]], ["sum", "copy"]).code.free()
+        } catch {
             refused += 1
         }
     }

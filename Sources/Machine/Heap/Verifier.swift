@@ -68,7 +68,8 @@ extension UnsafeMutablePointer where Pointee == Process {
                 address >= UInt(bitPattern: start) && address < UInt(bitPattern: end)
             }
             let isConstant = address &- literalBase < literalSize || term == .emptyTuple || term == .emptyMap
-            guard lies(pointee.heapStart, pointee.heap.top) || lies(pointee.oldStart, pointee.oldTop) || isConstant else {
+            guard lies(pointee.heapStart, pointee.heap.top) || lies(pointee.oldStart, pointee.oldTop) || isConstant
+            else {
                 throw .pointer
             }
             guard !term.isBoxed || term.header & 3 == 0 else { throw .boxed }
