@@ -18,7 +18,7 @@ TESTS = os.path.join(ROOT, "otp", "tests")
 
 class Mode:
     """together: all modules in one VM, because its start takes long. slow: only with --full."""
-    def __init__(self, *flags, together=False, slow=False, limit=180):
+    def __init__(self, *flags, together=False, slow=False, limit=300):
         self.flags, self.together, self.slow = list(flags), together, slow
         self.limit = 1500 if together else limit
 
@@ -33,22 +33,23 @@ MODES = {
     "S2": Mode("+S", "2", slow=True),
     "no-jit": Mode("--no-jit"),
     "no-jit-S2": Mode("--no-jit", "+S", "2", slow=True),
-    "gc-stress": Mode("--no-jit", *STRESS, limit=600),
+    "gc-stress": Mode("--no-jit", *STRESS, limit=900),
     "gc-stress-S2": Mode("--gc-stress", "+S", "2", limit=600, slow=True),
     "jit-early": Mode(*EARLY, together=True),
     "jit-early-S1": Mode(*EARLY, "+S", "1", together=True, slow=True),
-    "jit-early-stress": Mode(*EARLY, *STRESS, together=True),
-    "jit-eager": Mode(*COLD, "--jit-eager", "+S", "2", together=True),
+    "jit-early-stress": Mode(*EARLY, *STRESS, together=True, slow=True),
+    "jit-eager": Mode(*COLD, "--jit-eager", "+S", "2", together=True, slow=True),
     "jit-eager-S1": Mode(*COLD, "--jit-eager", "+S", "1", together=True, slow=True),
     "jit-eager-stress": Mode(*COLD, "--jit-eager", *STRESS, together=True, slow=True),
-    "jit-exit-stress": Mode(*EARLY, "--jit-exit-stress", "+S", "2", together=True),
+    "jit-exit-stress": Mode(*EARLY, "--jit-exit-stress", "+S", "2", together=True, slow=True),
     "jit-exit-stress-S1": Mode(*EARLY, "--jit-exit-stress", "+S", "1", together=True, slow=True),
     "jit-exit-gc-stress": Mode(*EARLY, "--jit-exit-stress", *STRESS, together=True, slow=True),
 }
 # Changes and states that later tests in the same VM would see, and programs that take a VM's time alone.
 NOT_TOGETHER = {"memory_tests", "scale_tests"}
 # Not under stress: how large heaps are depends on when they are collected; large numbers of things take too long.
-NOT_UNDER_STRESS = {"memory_tests", "scale_tests"}
+# The traces of collections are others too, and functions that are hot on purpose collect millions of times.
+NOT_UNDER_STRESS = {"memory_tests", "scale_tests", "trace_tests", "jit_tests"}
 
 
 def compile_tests(out):

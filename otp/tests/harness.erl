@@ -35,7 +35,7 @@ outcome(Test) ->
     receive
         {'DOWN', Monitor, process, Pid, {outcome, Outcome}} -> Outcome;
         {'DOWN', Monitor, process, Pid, Reason} -> {died, Reason}
-    after 30000 ->
+    after 120000 ->
         exit(Pid, kill),
         timeout
     end.
