@@ -130,6 +130,18 @@ enum IdTable {
         for slot in 0...head(field).pointee.mask where entries[slot].key.first != 0 { body(entries + slot) }
     }
 
+    /// The same in the order of the keys, so by age: who waits for the answers of many waits for the oldest first.
+    static func forEachInOrder(_ field: UnsafeMutableRawPointer?, _ body: (Ref<IdEntry>) -> Void) {
+        guard count(field) > 1 else { return forEach(field, body) }
+        var list: [Ref<IdEntry>] = []
+        list.reserveCapacity(count(field))
+        forEach(field) { list.append($0) }
+        list.sort {
+            ($0.pointee.key.first, $0.pointee.key.second) < ($1.pointee.key.first, $1.pointee.key.second)
+        }
+        list.forEach(body)
+    }
+
     /// Bytes that the table takes.
     static func byteCount(_ field: UnsafeMutableRawPointer?) -> Int {
         guard let field else { return 0 }

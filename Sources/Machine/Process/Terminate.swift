@@ -70,7 +70,7 @@ private func answerLeftovers(_ process: Ref<Process>, _ first: Ref<Signal>?) {
 private func tellLinks(_ process: Ref<Process>, _ pid: Term) {
     let reason = process.pointee.reason
     let scheduler = process.pointee.scheduler
-    IdTable.forEach(process.pointee.links) { entry in
+    IdTable.forEachInOrder(process.pointee.links) { entry in
         guard entry.pointee.a == 0 else { return }
         let other = Term(raw: entry.pointee.key.first)
         if other.isLocalPort {
@@ -84,7 +84,7 @@ private func tellLinks(_ process: Ref<Process>, _ pid: Term) {
 private func tellMonitors(_ process: Ref<Process>, _ pid: Term) {
     let reason = process.pointee.reason
     let scheduler = process.pointee.scheduler
-    IdTable.forEach(process.pointee.monitors) { entry in
+    IdTable.forEachInOrder(process.pointee.monitors) { entry in
         let numbers = (entry.pointee.key.first, entry.pointee.key.second)
         let other = Term(raw: entry.pointee.a)
         if entry.pointee.c & MonitorFlags.isTarget != 0 {
