@@ -31,7 +31,7 @@ test: build check-generated check-hot coverage ## set up, build and run every te
 	python3 Tests/Conformance/terminal.py $(ENIGMA) --only editing,errors,break,wide --flags "--gc-stress" --flags "+S 1"
 	python3 Tests/Conformance/run.py $(ENIGMA)
 	python3 Tests/Conformance/fuzz.py $(ENIGMA)
-	python3 Tests/Conformance/fuzz_functions.py $(ENIGMA) --functions 800
+	python3 Tests/Conformance/fuzz_functions.py $(ENIGMA) --functions 300
 
 test-all: test ## the slow modes too: terminal sessions and modules in every mode, more random functions
 	python3 Tests/Conformance/terminal.py $(ENIGMA) --flags "--no-jit" --flags "--jit-threshold 20" \

@@ -35,7 +35,7 @@ outcome(Test) ->
     receive
         {'DOWN', Monitor, process, Pid, {outcome, Outcome}} -> Outcome;
         {'DOWN', Monitor, process, Pid, Reason} -> {died, Reason}
-    after 120000 ->
+    after 60000 ->
         exit(Pid, kill),
         timeout
     end.
