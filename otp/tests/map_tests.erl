@@ -146,7 +146,7 @@ collisions() ->
     {length(Keys), map_size(M), lists:all(fun(K) -> maps:get(K, M) =:= x end, Keys), maps:is_key(-1, M), map_size(lists:foldl(fun maps:remove/2, M, tl(Keys)))}.
 
 nested(0) -> #{};
-nested(N) -> #{N => nested(N - 1), {N} => [nested(N - 2 * (N div 2))], a => N}.
+nested(N) -> #{N => nested(N - 1), {N} => [nested(N div 3)], a => N}.
 
 module_tests() ->
     F2 = fun(K, V) -> {K, V} end, F3 = fun(K, A, B) -> {K, A, B} end, Odd = fun(_, V) -> V rem 2 =:= 1 end,

@@ -324,8 +324,8 @@ exits() ->
      {exit_from, fun() -> process_flag(trap_exit, true), P = spawn_link(fun() -> receive after infinity -> ok end end), exit(P, {r, [1]}),
          receive {'EXIT', From, R} -> {From =:= P, R} end end},
      {exit_port, fun() -> P = open_port({spawn, "cat"}, []), R = exit(P, normal), {R, erlang:port_info(P) =/= undefined} end},
-     {exit_signal_order, fun() -> {P, M} = spawn_monitor(fun() -> process_flag(trap_exit, true), loop([]) end),
-         P ! 1, exit(P, a), P ! 2, exit(P, b), P ! {done, self()}, receive {result, X} -> demonitor(M, [flush]), X end end}]
+     {exit_signal_order, fun() -> S = self(), {P, M} = spawn_monitor(fun() -> process_flag(trap_exit, true), S ! ready, loop([]) end),
+         receive ready -> ok end, P ! 1, exit(P, a), P ! 2, exit(P, b), P ! {done, self()}, receive {result, X} -> demonitor(M, [flush]), X end end}]
         ++ each(exit2_bad, fun(X) -> exit(X, reason) end, [x, 1, {a, b}, make_ref()]).
 
 loop(L) ->
