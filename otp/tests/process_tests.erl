@@ -40,6 +40,8 @@ initial(P) -> P ! {self(), initial}, wait().
 
 got() -> receive M -> M after 2000 -> nothing end.
 nothing() -> receive M -> {unexpected, M} after 0 -> nothing end.
+%% How the process that `Spawn` starts ends; again if it was gone before the monitor was there.
+ended(Spawn) -> case down(Spawn()) of noproc -> ended(Spawn); R -> R end.
 down(Pid) -> M = monitor(process, Pid), receive {'DOWN', M, process, Pid, R} -> R after 5000 -> alive end.
 all() -> receive M -> [M | all()] after 0 -> [] end.
 %% Handles the signals that were sent to oneself.
@@ -50,25 +52,25 @@ dead() -> P = spawn(fun() -> ok end), down(P), P.
 
 spawns() ->
     [{spawn1, fun() -> S = self(), P = spawn(fun() -> S ! {self(), hello} end), receive {P, X} -> X end end},
-     {spawn3, fun() -> down(spawn(?MODULE, start, [1])) end},
-     {spawn3_two, fun() -> down(spawn(?MODULE, start, [1, [two]])) end},
-     {spawn_undefined_module, fun() -> {undef, [T | _]} = down(spawn(no_such_module, f, [1, 2])), T end},
-     {spawn_undefined_function, fun() -> {undef, [T | _]} = down(spawn(?MODULE, nope, [])), T end},
-     {spawn_bif, fun() -> down(spawn(erlang, exit, [because])) end},
-     {spawn_bif_bad, fun() -> {R, [T | _]} = down(spawn(erlang, atom_to_list, [1])), {R, T} end},
-     {spawn_bif_value, fun() -> down(spawn(erlang, length, [[1, 2]])) end},
-     {spawn_apply, fun() -> down(spawn(erlang, apply, [fun() -> exit(applied) end, []])) end},
-     {spawn_fun_arity, fun() -> {R, _} = down(spawn(fun(X) -> X end)), element(1, R) end},
+     {spawn3, fun() -> ended(fun() -> spawn(?MODULE, start, [1]) end) end},
+     {spawn3_two, fun() -> ended(fun() -> spawn(?MODULE, start, [1, [two]]) end) end},
+     {spawn_undefined_module, fun() -> {undef, [T | _]} = ended(fun() -> spawn(no_such_module, f, [1, 2]) end), T end},
+     {spawn_undefined_function, fun() -> {undef, [T | _]} = ended(fun() -> spawn(?MODULE, nope, []) end), T end},
+     {spawn_bif, fun() -> ended(fun() -> spawn(erlang, exit, [because]) end) end},
+     {spawn_bif_bad, fun() -> {R, [T | _]} = ended(fun() -> spawn(erlang, atom_to_list, [1]) end), {R, T} end},
+     {spawn_bif_value, fun() -> ended(fun() -> spawn(erlang, length, [[1, 2]]) end) end},
+     {spawn_apply, fun() -> ended(fun() -> spawn(erlang, apply, [fun() -> exit(applied) end, []]) end) end},
+     {spawn_fun_arity, fun() -> {R, _} = ended(fun() -> spawn(fun(X) -> X end) end), element(1, R) end},
      {spawn_link3, fun() -> process_flag(trap_exit, true), P = spawn_link(?MODULE, start, [x]),
                             receive {'EXIT', P, R} -> R end end},
      {spawn_monitor3, fun() -> {P, M} = spawn_monitor(?MODULE, start, [x]),
                                receive {'DOWN', M, process, P, R} -> R end end},
-     {spawn_many_arguments, fun() -> down(spawn(fun() -> exit(apply(fun(A, B, C, D, E, F, G, H) ->
-          [A, B, C, D, E, F, G, H] end, lists:seq(1, 8))) end)) end},
-     {spawn_arity_255, fun() -> {undef, [{M, F, A, _} | _]} = down(spawn(no_module, f, lists:seq(1, 255))), {M, F, A} end},
+     {spawn_many_arguments, fun() -> ended(fun() -> spawn(fun() -> exit(apply(fun(A, B, C, D, E, F, G, H) ->
+          [A, B, C, D, E, F, G, H] end, lists:seq(1, 8))) end) end) end},
+     {spawn_arity_255, fun() -> {undef, [{M, F, A, _} | _]} = ended(fun() -> spawn(no_module, f, lists:seq(1, 255)) end), {M, F, A} end},
      {spawn_unreachable_node, fun() -> P = spawn('no@where', ?MODULE, start, [1]), {is_pid(P), node(P), down(P)} end},
-     {spawn_own_node, fun() -> down(spawn(node(), ?MODULE, start, [1])) end},
-     {spawn_own_node_fun, fun() -> down(spawn(node(), fun() -> exit(here) end)) end},
+     {spawn_own_node, fun() -> ended(fun() -> spawn(node(), ?MODULE, start, [1]) end) end},
+     {spawn_own_node_fun, fun() -> ended(fun() -> spawn(node(), fun() -> exit(here) end) end) end},
      {spawn_link_unreachable, fun() -> process_flag(trap_exit, true), P = spawn_link('no@where', ?MODULE, start, [1]),
                                        receive {'EXIT', P, R} -> {is_pid(P), R} after 2000 -> none end end},
      {spawn_monitor_unreachable, fun() -> {P, M} = spawn_monitor('no@where', ?MODULE, start, [1]),
@@ -304,7 +306,7 @@ aliases() ->
 
 exits() ->
     Reasons = [normal, kill, killed, shutdown, {shutdown, x}, boom, {a, "b"}, 1.5, <<"bin">>],
-    [{{exit1, R}, fun() -> down(spawn(fun() -> receive after 0 -> exit(R) end end)) end} || R <- Reasons] ++
+    [{{exit1, R}, fun() -> ended(fun() -> spawn(fun() -> receive after 0 -> exit(R) end end) end) end} || R <- Reasons] ++
     [{{exit2, R}, fun() -> {P, M} = spawn_monitor(fun wait/0), X = exit(P, R), exit(P, last),
          receive {'DOWN', M, process, P, Why} -> {X, Why} end end} || R <- Reasons] ++
     [{{exit2_trapping, R}, fun() -> S = self(), {P, M} = spawn_monitor(fun() -> process_flag(trap_exit, true), S ! ready, receive X -> exit({got, X}) end end),

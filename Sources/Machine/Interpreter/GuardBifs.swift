@@ -131,8 +131,8 @@ func slow_length(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
         return c.leaveYielding(at: pc, live: live + 1)
     }
     if list.isNil {
-        c.store(pc[3], .small(count))
-        return pc + 6
+        // A safepoint like any other BIF's: a message that is too large for the heap's limit ends the process here.
+        return c.complete(.small(count), to: pc[3], pc + 6, live: live)
     }
     let fail = pc[4]
     guard fail & 1 == 1 else { return codePointer(fail) }
