@@ -45,8 +45,10 @@ MODES = {
     "jit-exit-stress-S1": Mode(*EARLY, "--jit-exit-stress", "+S", "1", together=True, slow=True),
     "jit-exit-gc-stress": Mode(*EARLY, "--jit-exit-stress", *STRESS, together=True, slow=True),
 }
-# Changes and states that later tests in the same VM would see, and programs that take a VM's time alone.
+# Programs that take a VM's time alone are left out where all modules run in one; reports of the logger show what ran
+# before, so those modules have a VM of their own.
 NOT_TOGETHER = {"memory_tests", "scale_tests"}
+ALONE = {"gen_tests", "process_tests"}
 # Not under stress: how large heaps are depends on when they are collected; large numbers of things take too long.
 # The traces of collections are others too, and functions that are hot on purpose collect millions of times.
 NOT_UNDER_STRESS = {"memory_tests", "scale_tests", "trace_tests", "jit_tests"}
@@ -130,7 +132,8 @@ def split(name, modules):
     if not MODES[name].together:
         return [(name, [m]) for m in modules]
     modules = [m for m in modules if m not in NOT_TOGETHER]
-    return [(name, modules)] if modules else []
+    together = [m for m in modules if m not in ALONE]
+    return ([(name, together)] if together else []) + [(name, [m]) for m in modules if m in ALONE]
 
 
 def main():

@@ -17,7 +17,8 @@ result(F) ->
     end.
 got() -> receive M -> M after 5000 -> nothing end.
 all() -> receive M -> [M | all()] after 0 -> [] end.
-down(P) -> M = monitor(process, P), receive {'DOWN', M, process, P, R} -> R after 5000 -> alive end.
+down(P) when is_pid(P) -> down(monitor(process, P));
+down(M) -> receive {'DOWN', M, process, _, R} -> R after 5000 -> alive end.
 trap() -> process_flag(trap_exit, true).
 
 %% The gen_server.
@@ -105,14 +106,14 @@ servers() ->
 
 server_ends() ->
     Ends = [{stop, normal, r}, {stop, shutdown, r}, {stop, {shutdown, x}, r}, {stop, other, r}, {stop, other}, {crash, oops}, {exit, leaving}, {throw, x}, bad],
-    [{{init, X}, fun() -> trap(), {R, L} = {result(fun() -> gen_server:start_link(?MODULE, X, []) end), all()}, {simple(R), [simple({E, W}) || {'EXIT', _, {E, W}} <- L] ++ [W || {'EXIT', _, W} <- L, is_atom(W)]} end}
+    [{{init, X}, fun() -> trap(), {R, L} = {result(fun() -> gen_server:start_link(?MODULE, X, []) end), [last('EXIT')]}, {simple(R), [simple({E, W}) || {'EXIT', _, {E, W}} <- L] ++ [W || {'EXIT', _, W} <- L, is_atom(W)]} end}
         || X <- [{stop, reason}, {stop, normal}, ignore, {error, oops}, {exit, gone}, bad]] ++
     [{{end_by, X}, fun() -> trap(), {ok, P} = gen_server:start_link(?MODULE, self(), []), R = result(fun() -> gen_server:call(P, X) end), {'EXIT', P, W} = last('EXIT'), {simple(R), simple(W)} end} || X <- Ends] ++
     [{stop_reason, fun() -> P = server(self()), {gen_server:stop(P, because, 1000), got()} end},
      {stop_dead, fun() -> result(fun() -> gen_server:stop(gt_nobody) end) end},
-     {cast_stop, fun() -> P = server(self()), gen_server:cast(P, {stop, normal}), {got(), down(P)} end},
+     {cast_stop, fun() -> P = server(self()), M = monitor(process, P), gen_server:cast(P, {stop, normal}), {got(), down(M)} end},
      {exit_not_trapping, fun() -> P = server(self()), exit(P, out), {down(P), all()} end},
-     {exit_from_parent, fun() -> S = self(), M = spawn(fun() -> {ok, P} = gen_server:start_link(?MODULE, {trap, S}, []), S ! P, receive go -> exit(parent_gone) end end), P = got(), M ! go, {got(), down(P)} end},
+     {exit_from_parent, fun() -> S = self(), M = spawn(fun() -> {ok, P} = gen_server:start_link(?MODULE, {trap, S}, []), S ! P, receive go -> exit(parent_gone) end end), P = got(), W = monitor(process, P), M ! go, {got(), down(W)} end},
      {exit_from_other, fun() -> {ok, P} = gen_server:start(?MODULE, {trap, self()}, []), exit(P, hello), got() end},
      {timeout_in_start, fun() -> simple(result(fun() -> gen_server:start(?MODULE, x, [{timeout, 1000}, {debug, []}, {spawn_opt, [{priority, low}]}]) end)) end}].
 
@@ -199,7 +200,7 @@ supervisors() ->
           element(1, supervisor:restart_child(S, a)), supervisor:delete_child(S, a), supervisor:terminate_child(S, a), supervisor:delete_child(S, a), supervisor:delete_child(S, zzz)} end},
      {transient, fun() -> trap(), S = supervisor(#{}, [(child(a))#{restart => transient}]), gen_server:stop(pid_of(S, a)), shape(supervisor:which_children(S)) end},
      {temporary, fun() -> trap(), S = supervisor(#{}, [(child(a))#{restart => temporary}]), P = pid_of(S, a), exit(P, kill), down(P), shape(supervisor:which_children(S)) end},
-     {shutdown_order, fun() -> trap(), T = self(), S = supervisor(#{}, [(child(N))#{start => {?MODULE, start_worker, [{trap, T}]}} || N <- [a, b]]), exit(S, shutdown), {down(S), [M || {terminated, _} = M <- all()]} end},
+     {shutdown_order, fun() -> trap(), T = self(), S = supervisor(#{}, [(child(N))#{start => {?MODULE, start_worker, [{trap, T}]}} || N <- [a, b]]), W = monitor(process, S), exit(S, shutdown), {down(W), [M || {terminated, _} = M <- all()]} end},
      {brutal, fun() -> trap(), S = supervisor(#{}, [(child(a))#{shutdown => brutal_kill}]), P = pid_of(S, a), M = monitor(process, P), exit(S, shutdown), receive {'DOWN', M, _, _, R} -> R end end},
      {get_spec, fun() -> S = supervisor(#{}, [child(a)]), supervisor:get_childspec(S, a) end},
      {bad_child, fun() -> trap(), S = supervisor(#{}, []), [supervisor:start_child(S, X) || X <- [x, #{}, #{id => a}, #{id => a, start => x}]] end},
@@ -227,7 +228,7 @@ syses() ->
      {statistics, fun() -> P = server(x), A = sys:statistics(P, true), gen_server:call(P, state), {ok, L} = sys:statistics(P, get), {A, [lists:keyfind(K, 1, L) || K <- [messages_in, messages_out]], sys:statistics(P, false)} end},
      {log, fun() -> P = server(x), sys:log(P, true), gen_server:call(P, state), {ok, L} = sys:log(P, get), {is_list(L), sys:log(P, false)} end},
      {code_change, fun() -> P = server(x), sys:suspend(P), A = sys:change_code(P, ?MODULE, undefined, extra), sys:resume(P), {A, gen_server:call(P, state)} end},
-     {terminate, fun() -> P = server(self()), {sys:terminate(P, because), got(), down(P)} end},
+     {terminate, fun() -> P = server(self()), M = monitor(process, P), {sys:terminate(P, because), got(), down(M)} end},
      {dead, fun() -> element(1, result(fun() -> sys:get_state(gt_nobody) end)) end}].
 
 kind({in, {'$gen_call', _, M}}) -> {in, M};

@@ -68,14 +68,14 @@ spawns() ->
      {spawn_many_arguments, fun() -> ended(fun() -> spawn(fun() -> exit(apply(fun(A, B, C, D, E, F, G, H) ->
           [A, B, C, D, E, F, G, H] end, lists:seq(1, 8))) end) end) end},
      {spawn_arity_255, fun() -> {undef, [{M, F, A, _} | _]} = ended(fun() -> spawn(no_module, f, lists:seq(1, 255)) end), {M, F, A} end},
-     {spawn_unreachable_node, fun() -> P = spawn('no@where', ?MODULE, start, [1]), {is_pid(P), node(P), down(P)} end},
+     {spawn_unreachable_node, fun() -> R = ended(fun() -> P = spawn('no@where', ?MODULE, start, [1]), put(p, P), P end), {is_pid(get(p)), node(get(p)), R} end},
      {spawn_own_node, fun() -> ended(fun() -> spawn(node(), ?MODULE, start, [1]) end) end},
      {spawn_own_node_fun, fun() -> ended(fun() -> spawn(node(), fun() -> exit(here) end) end) end},
      {spawn_link_unreachable, fun() -> process_flag(trap_exit, true), P = spawn_link('no@where', ?MODULE, start, [1]),
                                        receive {'EXIT', P, R} -> {is_pid(P), R} after 2000 -> none end end},
      {spawn_monitor_unreachable, fun() -> {P, M} = spawn_monitor('no@where', ?MODULE, start, [1]),
                                           receive {'DOWN', M, process, P, R} -> R after 2000 -> none end end},
-     {spawn_opt_unreachable, fun() -> P = spawn_opt('no@where', ?MODULE, start, [1], []), down(P) end}]
+     {spawn_opt_unreachable, fun() -> ended(fun() -> spawn_opt('no@where', ?MODULE, start, [1], []) end) end}]
         ++ each(spawn_bad, fun([A, B, C]) -> spawn(A, B, C) end,
                 [["m", f, []], [m, "f", []], [m, f, x], [m, f, [a | b]], [m, f, lists:seq(1, 256)]])
         ++ each(spawn_fun_bad, fun(F) -> spawn(F) end, [x, 1, {m, f}, "abc"])
@@ -127,14 +127,16 @@ options(O) ->
     Info = process_info(P, [priority, message_queue_data, fullsweep_after, min_bin_vheap_size, max_heap_size]),
     {garbage_collection, G} = process_info(P, garbage_collection),
     Links = process_info(P, links), Monitored = process_info(P, monitored_by),
-    P ! stop,
     Messages = messages_of(P, Made),
     {shape(Made), Info, lists:sort(G), Links, Monitored, Messages}.
 
+%% All that P sends at its end: what it sends for a link comes before what it sends for monitors.
 messages_of(P, Made) ->
-    down(P),
-    case Made of {_, R} -> demonitor(R); _ -> ok end,
-    lists:sort(all()).
+    M = monitor(process, P),
+    P ! stop,
+    receive {'DOWN', M, process, P, _} -> ok end,
+    Down = case Made of {_, R} -> receive D when element(2, D) =:= R -> [D] after 5000 -> none end; _ -> [] end,
+    lists:sort(Down ++ all()).
 
 shape({P, R}) when is_pid(P), is_reference(R) -> {pid, reference};
 shape(P) when is_pid(P) -> pid.
@@ -172,7 +174,8 @@ links() ->
     [{link_unlink, fun() -> process_flag(trap_exit, true), P = spawn(fun wait/0),
           A = link(P), {links, L1} = process_info(self(), links), B = unlink(P), {links, L2} = process_info(self(), links),
           P ! stop, down(P), {A, length(L1), B, L2, nothing()} end},
-     {link_twice, fun() -> process_flag(trap_exit, true), P = spawn(fun wait/0), link(P), link(P), P ! stop, down(P), all() end},
+     {link_twice, fun() -> process_flag(trap_exit, true), P = spawn(fun wait/0), link(P), link(P), M = monitor(process, P), P ! stop,
+          receive {'DOWN', M, process, P, _} -> all() end end},
      {link_self, fun() -> {link(self()), process_info(self(), links)} end},
      {unlink_self, fun() -> unlink(self()) end},
      {link_dead, fun() -> P = dead(), result(fun() -> link(P) end) end},
@@ -227,8 +230,8 @@ monitors() ->
           receive {'DOWN', M, process, Q, R} -> {Q, R} end end},
      {other_node, fun() -> M = monitor(process, {name, 'no@where'}), receive {'DOWN', M, T, Q, R} -> {T, Q, R} end end},
      {self, fun() -> M = monitor(process, self()), {is_reference(M), demonitor(M), demonitor(M, [info])} end},
-     {twice, fun() -> P = spawn(fun wait/0), monitor(process, P), monitor(process, P), {monitors, L} = process_info(self(), monitors),
-          P ! stop, down(P), {length(L), length(all())} end},
+     {twice, fun() -> P = spawn(fun wait/0), Ms = [monitor(process, P), monitor(process, P)], {monitors, L} = process_info(self(), monitors),
+          P ! stop, {length(L), [receive {'DOWN', M, process, P, R} -> R end || M <- Ms], all()} end},
      {demonitor, fun() -> P = spawn(fun wait/0), M = monitor(process, P), A = demonitor(M), P ! stop, down(P), {A, nothing()} end},
      {demonitor_info, fun() -> P = spawn(fun wait/0), M = monitor(process, P), [demonitor(M, [info]), demonitor(M, [info]),
           demonitor(M, []), demonitor(make_ref(), [info])] end},
