@@ -73,7 +73,7 @@ main(File) ->
     {ok, Atoms, _} = crashdump_viewer:atoms(),
     say(atoms, length(Atoms) > 5000),
     {ok, Ports, _} = crashdump_viewer:ports(),
-    say(ports, [P#port.controls || P <- Ports]),
+    say(ports, lists:sort([P#port.controls || P <- Ports])),
     {ok, Memory, _} = crashdump_viewer:memory(),
     say(memory, [K || {K, V} <- Memory, is_integer(list_to_integer(V))]),
     {ok, Terms, _} = crashdump_viewer:persistent_terms(),
