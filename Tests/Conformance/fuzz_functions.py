@@ -5,29 +5,31 @@ usage: fuzz_functions.py ENIGMA [--functions N] [--seed N] [--modes NAME,...] [-
 
 otp/fuzz/fuzz_gen.erl writes modules of functions, which the real compiler compiles once; otp/fuzz/fuzz_run.erl calls
 each function 90 times and prints a hash of results, exceptions, stack traces and messages. Between the modes of Enigma
-the reductions must be equal too. A difference is printed with the function, the arguments and both results; its module
-stays in the folder of --keep, and comes again from the same seed. Last line: `N functions, M differ`.
+the reductions must be equal too. A difference is printed with the function, the arguments and both results, the first of
+a batch with a smaller module (otp/fuzz/fuzz_shrink.erl) too; its module stays in the folder of --keep, and comes again
+from the same seed. Last line: `N functions, M differ`.
 """
 import argparse, concurrent.futures, glob, os, shutil, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-PER_MODULE = 25
+# Functions written; of them about so many are legal and run.
+PER_MODULE, RUN_OF_MODULE = 25, 19
 # Where reductions are compared: one scheduler, since they depend on when messages arrive, and a heap so large that it is
 # never collected, since collections count and native code makes less garbage.
 ONE = ["+S", "1"]
 COUNTED = {"no-jit", "jit", "exit-stress"}
 LARGE, SMALL = "4000000", "233"
 HOT = ["--jit-only", "fz_", "--jit-wait", "--jit-threshold", "10"] + ONE
-# Flags, and in which of the batches.
+# Flags, and in which of the batches: every which one, and the first.
 MODES = {
-    "no-jit": (["--no-jit"] + ONE, 1),
-    "jit": (HOT, 1),
-    "eager": (["--jit-only", "fz_", "--jit-eager"] + ONE, 4),
-    "exit-stress": (HOT + ["--jit-exit-stress"], 3),
-    "S2": (["--jit-only", "fz_", "--jit-threshold", "10", "+S", "2"], 4),
-    "gc-stress": (HOT + ["--gc-stress"], 4),
-    "exit-gc-stress": (HOT + ["--jit-exit-stress", "--gc-stress"], 8),
+    "no-jit": (["--no-jit"] + ONE, 1, 0),
+    "jit": (HOT, 1, 0),
+    "eager": (["--jit-only", "fz_", "--jit-eager"] + ONE, 4, 0),
+    "exit-stress": (HOT + ["--jit-exit-stress"], 3, 0),
+    "S2": (["--jit-only", "fz_", "--jit-threshold", "10", "+S", "2"], 4, 1),
+    "gc-stress": (HOT + ["--gc-stress"], 4, 2),
+    "exit-gc-stress": (HOT + ["--jit-exit-stress", "--gc-stress"], 8, 1),
 }
 LIMIT = 600
 
@@ -69,6 +71,13 @@ def first_difference(enigma, flags, folder, name, with_reductions):
     return "    not seen again"
 
 
+def smaller(enigma, flags, folder, name):
+    """The module of a function that differs, made small."""
+    module, function = name.split(":")
+    command = " ".join([enigma, "--jit-cache", "off"] + flags)
+    return run(["erl"], folder, ["fuzz_shrink", "main", folder, SMALL, module, function, command])[0]
+
+
 class Batch:
     def __init__(self, enigma, seed, first, modules, modes, keep):
         self.enigma, self.seed, self.first, self.modules, self.modes, self.keep = enigma, seed, first, modules, modes, keep
@@ -102,8 +111,8 @@ class Batch:
         reductions = None
         bad = set()
         for mode in self.modes:
-            flags, every = MODES[mode]
-            if (self.first // self.modules) % every:
+            flags, every, first = MODES[mode]
+            if (self.first // self.modules) % every != first:
                 continue
             text, ending = run([self.enigma, "--jit-cache", "off"] + flags, folder, words(mode))
             have = table(text)
@@ -113,6 +122,8 @@ class Batch:
             wrong = [n for n in want if n in have and have[n][0] != want[n][0]]
             for name in wrong[:5]:
                 self.problems.append("%s %s\n%s" % (mode, name, first_difference(self.enigma, flags, folder, name, False)))
+            if wrong and not bad:
+                self.problems[-1] += "\n" + smaller(self.enigma, flags, folder, wrong[:5][-1])
             if mode in COUNTED:
                 if reductions is None:
                     reductions = have
@@ -133,7 +144,7 @@ def main():
     parser.add_argument("--functions", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--modes", default=",".join(MODES))
-    parser.add_argument("--batch", type=int, default=16, help="modules in one run")
+    parser.add_argument("--batch", type=int, help="modules in one run")
     parser.add_argument("--first", type=int, default=0, help="batch to begin with")
     parser.add_argument("--keep")
     options = parser.parse_args()
@@ -143,22 +154,28 @@ def main():
     functions = differ = shown = 0
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as tools, concurrent.futures.ThreadPoolExecutor(2) as pool:
-        subprocess.run(["erlc", "-o", tools] + [os.path.join(ROOT, "otp", "fuzz", f + ".erl") for f in ("fuzz_gen", "fuzz_run")], check=True)
+        subprocess.run(["erlc", "-o", tools] + [os.path.join(ROOT, "otp", "fuzz", f + ".erl") for f in ("fuzz_gen", "fuzz_run", "fuzz_shrink")], check=True)
         modes = options.modes.split(",")
+        # Small enough for a batch in each mode.
+        size = options.batch or (16 if options.functions > 2000 else 4)
         number = options.first
+        waiting = []
         while functions < options.functions:
-            batches = [Batch(enigma, options.seed, (number + i) * options.batch, options.batch, modes, options.keep) for i in range(2)]
-            number += 2
-            for batch in pool.map(lambda b: b.check(tools), batches):
-                functions += batch.count
-                differ += len(batch.problems)
-                for problem in batch.problems:
-                    print("seed %d, batch %d: %s" % (options.seed, batch.first // options.batch, problem), flush=True)
-                if not batch.count:
-                    sys.exit("nothing ran")
+            while len(waiting) < 4 and functions + len(waiting) * size * RUN_OF_MODULE < options.functions:
+                batch = Batch(enigma, options.seed, number * size, size, modes, options.keep)
+                waiting.append(pool.submit(batch.check, tools))
+                number += 1
+            batch = waiting.pop(0).result()
+            functions += batch.count
+            differ += len(batch.problems)
+            for problem in batch.problems:
+                print("seed %d, batch %d: %s" % (options.seed, batch.first // size, problem), flush=True)
+            if not batch.count:
+                sys.exit("nothing ran")
             if functions // 1000 > shown:
                 shown = functions // 1000
                 print("%d functions, %d differ, %d s" % (functions, differ, time.monotonic() - start), flush=True)
+        pool.shutdown(cancel_futures=True)
     print("%d functions, %d differ" % (functions, differ))
     sys.exit(1 if differ else 0)
 

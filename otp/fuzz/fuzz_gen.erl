@@ -4,7 +4,7 @@
 %% its cost that bounds what may be called in a loop. What could grow (accumulators, results of calls) passes through
 %% fuzz_run:lim/1.
 -module(fuzz_gen).
--export([main/1, text/3]).
+-export([main/1, text/3, options/1]).
 
 -define(MAX_COST, 400).
 
@@ -398,7 +398,10 @@ typed(bin, G, D) ->
     case r(8) of
         X when X =< 4 -> ["<<", lists:join(", ", [segment(G, D - 1) || _ <- lists:seq(1, r(4))]), ">>"];
         5 -> ["<<", comprehension_of_bits(G, D), ">>"];
-        6 -> [pick(["integer_to_binary(", "term_to_binary("]), e(int, G, D - 1), ")"];
+        6 ->
+            %% The bytes of a fun hold a pid.
+            {Start, End} = pick([{"integer_to_binary(", ")"}, {"term_to_binary(fuzz_run:plain(", ", 100))"}]),
+            [Start, e(int, G, D - 1), End];
         7 -> ["binary_part(", e(bin, G, D - 1), ", ", e(int, G, D - 2), ", ", e(int, G, D - 2), ")"];
         8 -> ["list_to_binary([X band 255 || X <- ", e(list, G, D - 1), "])"]
     end;
