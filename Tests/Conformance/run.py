@@ -82,7 +82,7 @@ def run(command, modules, out, limit=180):
 
 def run_lines(command, modules, out, limit):
     with tempfile.TemporaryDirectory() as scratch:
-        env = dict(os.environ, ENIGMA_TEST_TMP=scratch, XDG_CACHE_HOME=os.path.join(out, "cache"),
+        env = dict(os.environ, ENIGMA_TEST_TMP=scratch, ENIGMA_TEST_SECONDS=str(limit * 2 // 5), XDG_CACHE_HOME=os.path.join(out, "cache"),
                    ERL_CRASH_DUMP=os.path.join(scratch, "dump"))
         line = command + ["-noshell", "-pa", out, "-eval", "harness:main([%s])." % ",".join(modules)]
         try:

@@ -29,13 +29,15 @@ report(Module, Name, Outcome) ->
     Text = unicode:characters_to_binary(io_lib:format("~ts:~tp ~0tp~n", [Module, Name, normalise(Outcome)])),
     io:put_chars(standard_io, Text).
 
-%% Each test runs in a process of its own, so that what it leaves behind goes away with it.
+%% Each test runs in a process of its own, so that what it leaves behind goes away with it. How long it may take is the
+%% mode's: where everything is compiled first, one call of the compiler takes minutes.
 outcome(Test) ->
+    Limit = 1000 * list_to_integer(os:getenv("ENIGMA_TEST_SECONDS", "60")),
     {Pid, Monitor} = spawn_monitor(fun() -> exit({outcome, run(Test)}) end),
     receive
         {'DOWN', Monitor, process, Pid, {outcome, Outcome}} -> Outcome;
         {'DOWN', Monitor, process, Pid, Reason} -> {died, Reason}
-    after 60000 ->
+    after Limit ->
         exit(Pid, kill),
         timeout
     end.
