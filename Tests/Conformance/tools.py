@@ -111,7 +111,8 @@ def main():
     env = {k: v for k, v in os.environ.items() if not k.startswith(("ERL", "ESCRIPT"))}
     env["LC_ALL"] = "C.UTF-8"
     full = "--full" in sys.argv
-    own = dict(env, ENIGMA_BINARY=os.path.abspath(sys.argv[1]))
+    cache = tempfile.TemporaryDirectory()
+    own = dict(env, ENIGMA_BINARY=os.path.abspath(sys.argv[1]), XDG_CACHE_HOME=cache.name)
     jobs = [("escript", words) for words in SCRIPTS] + [("erlc", words) for words in COMPILES]
     jobs = [(tool, words, "") for tool, words in jobs]
     for mode, count in [("", len(MODULES))] + list(MODES.items()):
