@@ -1,7 +1,7 @@
 // Cache.swift: compiled units on disk, so that the second run of a program starts hot.
 //
-//     DIRECTORY/KEY/MD5/F-F-F.unit     KEY: build of the VM and processor; MD5: of the module; F: the functions in the
-//                                      unit by index, hexadecimal, the hot one first
+//     DIRECTORY/KEY/MD5/F-F+I.unit     KEY: build of the VM and processor; MD5: of the module; F: the functions in the
+//                                      unit by index, hexadecimal, the hot one first; I: functions it has inlined
 //
 // A file appears complete, by a rename, and is never written again: VMs may share the directory without locks. What is
 // not as it should be is ignored, and replaced when the function has been compiled.
@@ -31,6 +31,8 @@ enum Cache {
     /// Under `lock`, by module: the functions of each entry, with `unitEnd` behind.
     nonisolated(unsafe) private static var known: [UnsafeMutableRawPointer: [UInt32]] = [:]
     private static let unitEnd = UInt32.max
+    /// Bit of functions that are inlined.
+    private static let isInlined: UInt32 = 1 << 31
 
     // Only the compile thread.
     nonisolated(unsafe) private static var isWritable = true
@@ -111,7 +113,7 @@ enum Cache {
         vm_lock(&lock)
         if !units.isEmpty || !known.isEmpty { known[id] = units.isEmpty ? nil : units }
         vm_unlock(&lock)
-        for index in units where index != unitEnd {
+        for index in units where index & isInlined == 0 {
             let function = module.functions + Int(index)
             function.pointee.calls = min(function.pointee.calls, threshold)
         }
@@ -128,7 +130,7 @@ enum Cache {
     static func expect(_ function: Ref<Function>) -> Bool {
         let module = LoadedModule.of(function)
         guard let unit = unit(of: function) else { return false }
-        for index in unit { _ = decodeFunction(module.functions + Int(index)) }
+        for index in unit { _ = decodeFunction(module.functions + Int(index & ~isInlined)) }
         return true
     }
 
@@ -161,18 +163,20 @@ enum Cache {
         let start = units.count
         var index: UInt32 = 0
         var digits = 0
+        var flag: UInt32 = 0
         func isGood() -> Bool { digits > 0 && digits < 8 && index < limit }
         for (position, byte) in name.enumerated() {
             switch byte {
             case 48...57: index = index << 4 | UInt32(byte - 48)
             case 97...102: index = index << 4 | UInt32(byte - 87)
-            case UInt8(ascii: "-") where isGood():
-                units.append(index)
+            case UInt8(ascii: "-") where isGood(), UInt8(ascii: "+") where isGood():
+                units.append(index | flag)
                 (index, digits) = (0, 0)
+                flag = byte == UInt8(ascii: "+") ? isInlined : 0
                 continue
             case UInt8(ascii: ".") where isGood():
                 if name[position...].prefix(suffix.utf8.count + 1).elementsEqual(suffix.utf8 + [0]) {
-                    units.append(index)
+                    units.append(index | flag)
                     units.append(unitEnd)
                     return
                 }
@@ -197,7 +201,12 @@ enum Cache {
     }
 
     private static func name<C: Collection>(of unit: C) -> String where C.Element == UInt32 {
-        unit.map { String($0, radix: 16) }.joined(separator: "-") + suffix
+        var text = ""
+        for index in unit {
+            let separator = index & isInlined != 0 ? "+" : text.isEmpty ? "" : "-"
+            text += separator + String(index & ~isInlined, radix: 16)
+        }
+        return text + suffix
     }
 
     /// Closes the descriptor.
@@ -251,7 +260,8 @@ enum Cache {
         let module = LoadedModule.of(unit.bodies[0].function)
         let place = hex(module.md5)
         mkdirat(folder, place, 0o700)
-        let functions = unit.bodies.map(\.function.pointee.index)
+        let functions =
+            unit.bodies.map(\.function.pointee.index) + unit.inlined.map { $0.pointee.index | isInlined }.sorted()
         let name = name(of: functions)
         // So many functions that the file system has no name for them.
         guard name.utf8.count <= longestName else { return false }
@@ -278,7 +288,7 @@ enum Cache {
         let descriptor = openat(folder, place, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { return }
         for name in names(in: descriptor) where name != kept {
-            let isOther = name.hasPrefix(root + "-") || name == root + suffix
+            let isOther = name.hasPrefix(root + "-") || name.hasPrefix(root + "+") || name == root + suffix
             if isOther || (name.hasPrefix(".") && isOld("\(place)/\(name)")) { unlinkat(folder, "\(place)/\(name)", 0) }
         }
     }

@@ -9,6 +9,8 @@ import Terms
 struct CacheEntry {
     let speculates: Bool
     let functions: [Ref<Function>]
+    /// Functions that were inlined.
+    let inlined: [Ref<Function>]
     /// Bytes of native code of each.
     let sizes: [Int]
     let exits: [(function: Ref<Function>, reason: String)]
@@ -20,7 +22,7 @@ struct CacheEntry {
 /// The constants that are the unit's number: known only when it is linked.
 private let unitKind: UInt8 = 12
 
-private let magic: UInt64 = 0x3130_5449_4A4D_4745  // "EGMJIT01"
+private let magic: UInt64 = 0x3230_5449_4A4D_4745  // "EGMJIT02"
 
 private func checksum(_ bytes: Slice<UnsafeRawBufferPointer>) -> UInt64 {
     let bytes = UnsafeRawBufferPointer(rebasing: bytes)
@@ -64,6 +66,12 @@ struct CacheWriter {
             add(UInt32(index))
             add(UInt32(body.function.pointee.codeWords))
             add(UInt32(part.codeBytes))
+        }
+        add(UInt32(unit.inlined.count))
+        for function in unit.inlined {
+            guard let index = index(of: function) else { return nil }
+            add(UInt32(index))
+            add(UInt32(function.pointee.codeWords))
         }
         add(UInt32(unit.exits.count))
         for exit in unit.exits {
@@ -228,18 +236,25 @@ struct CacheReader {
         return function
     }
 
+    /// A function whose code is what it was.
+    private mutating func sameFunction() throws(Mismatch) -> Ref<Function> {
+        let function = try decodedFunction()
+        guard try number(UInt32.self) == UInt32(function.pointee.codeWords) else { throw Mismatch() }
+        return function
+    }
+
     private mutating func entry(_ key: [UInt8]) throws(Mismatch) -> CacheEntry {
         guard try take(key.count).elementsEqual(key), try take(16).elementsEqual(module.md5) else { throw Mismatch() }
         let speculates = try number(UInt8.self) != 0
         var functions: [Ref<Function>] = []
         var sizes: [Int] = []
         for _ in 0..<(try count()) {
-            let function = try decodedFunction()
-            guard try number(UInt32.self) == UInt32(function.pointee.codeWords) else { throw Mismatch() }
-            functions.append(function)
+            functions.append(try sameFunction())
             sizes.append(Int(try number(UInt32.self)))
         }
         guard !functions.isEmpty else { throw Mismatch() }
+        var inlined: [Ref<Function>] = []
+        for _ in 0..<(try count()) { inlined.append(try sameFunction()) }
         var exits: [(function: Ref<Function>, reason: String)] = []
         for _ in 0..<(try count()) { exits.append((try function(), try text())) }
         let published = try readPublished()
@@ -249,7 +264,7 @@ struct CacheReader {
         let object = UnsafeRawBufferPointer(rebasing: try take(try count()))
         guard position == bytes.count else { throw Mismatch() }
         return CacheEntry(
-            speculates: speculates, functions: functions, sizes: sizes, exits: exits, published: published,
+            speculates: speculates, functions: functions, inlined: inlined, sizes: sizes, exits: exits, published: published,
             symbols: Symbols(constants: constants, tables: tables), object: object)
     }
 

@@ -271,7 +271,8 @@ public enum JIT {
         nextUnit += 1
         let dump = Dump(number, bodies, request, options, reader)
         let unit = Unit(
-            number: number, bodies: bodies, speculates: request.speculates, features: (generator.cpu, generator.features))
+            number: number, bodies: bodies, inlinable: selectInlinable(bodies, reader), speculates: request.speculates,
+            features: (generator.cpu, generator.features))
         unit.stressesExits = options.stressesExits
         if options.describesCode { unit.ir.keepUnwindTables() }
         let lines: (any LineNumbers)? = dump.map { $0.lines } ?? (options.describesCode ? SourceLines() : nil)
@@ -391,14 +392,28 @@ public enum JIT {
             guard seen.insert(next).inserted, let body = FunctionBody(next, reader, originals: originals) else { continue }
             bodies.append(body)
             size += body.instructions.count
-            for instruction in body.instructions {
-                guard [.call, .call_only, .call_last].contains(instruction.op), case .raw(let word) = instruction.operands[0]
-                else { continue }
-                let callee = Ref<Function>(bitPattern: UInt(word))!
-                if isWarm(callee) { open.append(callee) }
-            }
+            open += body.localCallees.filter(isWarm)
         }
         return bodies
+    }
+
+    /// Small functions that the bodies call, and those that these call: leaves, and what has native code to return to.
+    private static func selectInlinable(_ bodies: [FunctionBody], _ reader: OperandReader) -> [Ref<Function>: FunctionBody] {
+        let (originals, avoided) = locked { (self.originals, self.avoided) }
+        var result: [Ref<Function>: FunctionBody] = [:]
+        for body in bodies where body.instructions.count <= InliningBudget.calleeLimit { result[body.function] = body }
+        var seen = Set(bodies.map(\.function))
+        var open = bodies.flatMap(\.localCallees)
+        while let next = open.popLast() {
+            guard seen.insert(next).inserted, !avoided.contains(next), next.pointee.code != nil,
+                next.pointee.codeWords <= 6 * InliningBudget.calleeLimit,
+                let body = FunctionBody(next, reader, originals: originals),
+                body.instructions.count <= InliningBudget.calleeLimit, body.isLeaf || locked({ unitOf[next] != nil })
+            else { continue }
+            result[next] = body
+            open += body.localCallees
+        }
+        return result
     }
 
     private static func isWarm(_ function: Ref<Function>) -> Bool {

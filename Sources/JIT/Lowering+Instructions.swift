@@ -33,6 +33,9 @@ extension Lowering {
             lowerCallFun()
             return false
         case .make_fun: lowerMakeFun()
+        case .call_bif where isSetelement:
+            lowerSetelement()
+            return false
         case .jump:
             if let target = failBlock(0) { ir.branch(target) }
             return false
@@ -133,6 +136,10 @@ extension Lowering {
     }
 
     private func lowerReturn(bytes: Int) {
+        if let caller = activation.caller {
+            stack = ir.offset(stack, bytes + 8)
+            return returnInline(to: caller)
+        }
         flush(0)
         let frame = ir.offset(stack, bytes)
         let pc = ir.load(ir.pointer, frame, .heap)
@@ -146,12 +153,30 @@ extension Lowering {
     /// slow function leaves at the callee.
     private func countReduction() {
         reductions = ir.sub(reductions, ir.int(1))
+        if known.credits > 0 {
+            known.credits -= 1
+            return
+        }
         let over = newBlock("over")
         let left = newBlock("left")
         ir.branchRarely(ir.compare(LLVMIntSLE, reductions, ir.int(0)), over, left)
         ir.position(over)
         leaveSlowly()
         ir.position(left)
+    }
+
+    /// The next round of a short loop; rounds that nothing ends are counted and tested for together.
+    private func countRounds(_ entry: () -> BasicBlock?) {
+        let many = newBlock("many")
+        let few = newBlock("few")
+        ir.branch(ir.compare(LLVMIntSGT, reductions, ir.int(Lowering.callsPerTest)), many, few)
+        ir.position(many)
+        let before = known
+        known.credits = Lowering.callsPerTest - 1
+        reductions = ir.sub(reductions, ir.int(1))
+        if let entry = entry() { ir.branch(entry) } else { LLVMBuildUnreachable(ir.builder) }
+        known = before
+        ir.position(few)
     }
 
     private func pushReturn() {
@@ -161,6 +186,9 @@ extension Lowering {
     }
 
     private func lowerCall() {
+        if current.op == .call_only, known.credits == 0, isShortLoop, raw(0) == UInt64(UInt(bitPattern: body.function)) {
+            countRounds { self.block(at: self.body.entry) }
+        }
         countReduction()
         switch current.op {
         case .call, .call_ext: pushReturn()
@@ -175,10 +203,8 @@ extension Lowering {
         }
         let callee = Ref<Function>(bitPattern: UInt(raw(0)))!
         let arity = Int(callee.pointee.arity)
-        if isBody, callee == body.function, current.op != .call {
-            // The entry's arguments are this function's variables.
-            return ir.branch(block(at: body.entry))
-        }
+        // The callee's arguments are this native function's variables.
+        if let entry = inlinedEntry(callee, next: current.op == .call ? current.next : nil) { return ir.branch(entry) }
         if let target = unit.nativeBody(callee) {
             for register in argumentRegisters..<max(arity, argumentRegisters) { flush(register) }
             return tail(target, pc: ir.null, (0..<min(arity, argumentRegisters)).map { x($0) })
@@ -271,6 +297,10 @@ extension Lowering {
         }
         var subject = value(0)
         guard let fail = failBlock(1) else { return }
+        if current.op == .select_tuple_arity, let header = tupleHeader(current.operands[0]) {
+            let label = zip(values, labels).first { $0.0 == header }?.1
+            return ir.branch(label.map { block(at: $0) } ?? fail)
+        }
         if current.op == .select_tuple_arity {
             let boxedBlock = newBlock("boxed")
             ir.branch(ir.equal(ir.and(subject, 3), 2), boxedBlock, fail)
@@ -335,6 +365,7 @@ extension Lowering {
         setWord(object, 0, ir.word(Header.make(values.count, Subtag.tuple)))
         for (index, value) in values.enumerated() { setWord(object, index + 1, value) }
         set(0, boxed(object))
+        learnTuple(current.operands[0], Header.make(values.count, Subtag.tuple))
     }
 
     /// Immediate keys in flat maps are looked for in line, everything else by the machine.

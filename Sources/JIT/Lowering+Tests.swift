@@ -22,7 +22,7 @@ private struct HeaderTest {
 extension Lowering {
     /// Lowers the current instruction if it is a test; the block is then at its end.
     func lowerTest() -> Bool {
-        if testOfUnboxed() { return true }
+        if testOfUnboxed() || testOfKnownTuple() { return true }
         switch current.op {
         case .is_integer_x, .is_integer_y, .is_integer: typeTest(immediate: (15, [15]), .big)
         case .is_float_x, .is_float_y, .is_float: typeTest(HeaderTest(Subtag.float))
@@ -42,11 +42,13 @@ extension Lowering {
         case .is_binary_x, .is_binary_y, .is_binary: binaryTest()
         case .is_nonempty_list_x, .is_nonempty_list_y, .is_nonempty_list: listTest(orNil: false)
         case .is_list_x, .is_list_y, .is_list: listTest(orNil: true)
-        case .test_arity_x: end(ir.equal(word(object(value(0)), 0), raw(2)), failAt: 1)
-        case .test_arity: end(ir.equal(word(object(value(1)), 0), raw(2)), failAt: 0)
-        case .is_tuple_of_arity_x: boxedTest(value(0), failAt: 1) { self.ir.equal(self.word($0, 0), self.raw(2)) }
-        case .is_tagged_tuple_x: taggedTupleTest(value(0), failAt: 1)
-        case .is_tagged_tuple: taggedTupleTest(value(1), failAt: 0)
+        case .test_arity_x: endArity(0, failAt: 1)
+        case .test_arity: endArity(1, failAt: 0)
+        case .is_tuple_of_arity_x:
+            pass(if: ir.equal(ir.and(value(0), 3), 2), failAt: 1)
+            endArity(0, failAt: 1)
+        case .is_tagged_tuple_x: taggedTupleTest(0, failAt: 1)
+        case .is_tagged_tuple: taggedTupleTest(1, failAt: 0)
         case .is_function2: functionTest()
         case .is_lt_xx: order(0, 1, failAt: 2, LLVMIntSLT)
         case .is_lt_xi: order(0, 2, failAt: 1, LLVMIntSLT)
@@ -163,10 +165,36 @@ extension Lowering {
         end(orNil ? ir.or(isCons, ir.equal(term, Term.nil.raw)) : isCons, failAt: failAt)
     }
 
-    private func taggedTupleTest(_ term: Value, failAt index: Int) {
-        pass(if: ir.equal(ir.and(term, 3), 2), failAt: index)
-        pass(if: ir.equal(word(object(term), 0), raw(2)), failAt: index)
+    private func taggedTupleTest(_ subject: Int, failAt index: Int) {
+        let term = value(subject)
+        if tupleHeader(current.operands[subject]) != raw(2) {
+            pass(if: ir.equal(ir.and(term, 3), 2), failAt: index)
+            pass(if: ir.equal(word(object(term), 0), raw(2)), failAt: index)
+            learnTuple(current.operands[subject], raw(2))
+        }
         end(ir.equal(word(object(term), 1), value(3)), failAt: index)
+    }
+
+    /// Ends the block: on if the tuple has the size that the instruction names.
+    private func endArity(_ subject: Int, failAt index: Int) {
+        guard let fail = failBlock(index) else { return }
+        let isEqual = ir.equal(word(object(value(subject)), 0), raw(2))
+        learnTuple(current.operands[subject], raw(2))
+        ir.branch(isEqual, next, fail)
+    }
+
+    /// The tuple has been tested before, or made here.
+    private func testOfKnownTuple() -> Bool {
+        let isPacked = if case .label = current.operands.first { false } else { true }
+        guard current.operands.count > 1, let header = tupleHeader(current.operands[isPacked ? 0 : 1]) else { return false }
+        switch current.op {
+        case .is_tuple_x, .is_tuple: ir.branch(next)
+        case .test_arity_x, .test_arity, .is_tuple_of_arity_x:
+            guard let fail = failBlock(isPacked ? 1 : 0) else { return true }
+            ir.branch(header == raw(2) ? next : fail)
+        default: return false
+        }
+        return true
     }
 
     private func functionTest() {

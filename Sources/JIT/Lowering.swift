@@ -37,28 +37,45 @@ struct KnownTypes: Hashable {
     var unboxed: Set<Int> = []
     /// Floats with a box whose value is in the double variable too.
     var boxedFloats: Set<Int> = []
+    /// Headers of tuples.
+    var tuples: [Int: UInt64] = [:]
+    /// Calls that the reductions are known to suffice for.
+    var credits = 0
 
     func restricted(to live: RegisterSet) -> KnownTypes {
         KnownTypes(
             small: small.filter(live.contains), unboxed: unboxed.filter(live.contains),
-            boxedFloats: boxedFloats.filter(live.contains))
+            boxedFloats: boxedFloats.filter(live.contains), tuples: tuples.filter { live.contains($0.key) }, credits: credits)
     }
     mutating func forget(_ register: Int) {
         small.remove(register)
         unboxed.remove(register)
         boxedFloats.remove(register)
+        tuples[register] = nil
     }
+}
+
+/// An instruction or a block of an activation.
+private struct Place: Hashable {
+    let activation: Int
+    let number: Int
 }
 
 /// The code from an instruction on, for what is known there.
 private struct Version: Hashable {
+    /// Number of the activation that it belongs to.
+    let activation: Int
     let index: Int
     let known: KnownTypes
 }
 
 final class Lowering {
     let unit: Unit
-    let body: FunctionBody
+    /// The function whose code is being lowered.
+    private(set) var activation: Activation
+    private var activations: [Activation] = []
+    private var budget = InliningBudget()
+    var body: FunctionBody { activation.body }
     let ir: IRBuilder
     let llvmFunction: Value
     /// The function's own entry: x registers come as parameters and self calls are jumps.
@@ -70,11 +87,11 @@ final class Lowering {
     private var reds: Value
     let context: Value
     private var nativeBlocks: [Version: BasicBlock] = [:]
-    private var versionCount: [Int: Int] = [:]
+    private var versionCount: [Place: Int] = [:]
     private var pending: [Version] = []
     private let entryBlock: Int
     private var doubles: [Int: Value] = [:]
-    private var liveSets: [Int: [RegisterSet]] = [:]
+    private var liveSets: [Place: [RegisterSet]] = [:]
     private var currentIndex = 0
     private var isLast = false
     /// At the instruction being lowered, on its hot path.
@@ -82,7 +99,10 @@ final class Lowering {
     /// Operands that the fast half of the current instruction tests for being small.
     var bets: [Int] = []
     /// Large functions get fewer versions: their code is long enough.
-    private var versionLimit: Int { body.instructions.count > 150 ? 2 : 4 }
+    private var versionLimit: Int { body.instructions.count > 150 ? 2 : isShortLoop ? 4 * Lowering.callsPerTest : 4 }
+    /// In a short loop the reductions are tested once for so many rounds; each has code of its own.
+    static let callsPerTest = 4
+    var isShortLoop: Bool { isBody && body.isShortLoop }
 
     /// State of the instruction being lowered.
     private(set) var current: Instruction
@@ -90,7 +110,8 @@ final class Lowering {
 
     init(_ unit: Unit, _ body: FunctionBody, entry: Int, llvmFunction: Value, isBody: Bool) {
         self.unit = unit
-        self.body = body
+        activation = Activation(0, body, caller: nil)
+        activations = [activation]
         ir = unit.ir
         self.llvmFunction = llvmFunction
         self.isBody = isBody
@@ -123,15 +144,16 @@ final class Lowering {
             }
         }
         ir.position(setup)
-        ir.branch(nativeBlock(Version(index: body.blocks[entryBlock].first, known: KnownTypes())))
+        ir.branch(nativeBlock(Version(activation: 0, index: body.blocks[entryBlock].first, known: KnownTypes())))
         while let version = pending.popLast() { lower(version) }
     }
 
     private func nativeBlock(_ version: Version) -> BasicBlock {
         if let block = nativeBlocks[version] { return block }
-        let block = ir.block(llvmFunction, "w\(body.instructions[version.index].start)")
+        let prefix = activation.caller == nil ? "" : "i\(activation.number)"
+        let block = ir.block(llvmFunction, "\(prefix)w\(body.instructions[version.index].start)")
         nativeBlocks[version] = block
-        versionCount[version.index, default: 0] += 1
+        versionCount[Place(activation: version.activation, number: version.index), default: 0] += 1
         pending.append(version)
         return block
     }
@@ -139,7 +161,7 @@ final class Lowering {
     /// Where a jump to the label at `word` goes: a block of this function for what is known now, or another entry point.
     func block(at word: Int) -> BasicBlock {
         let number = body.blockAt[word]!
-        if unit.isShared(body, word), number != entryBlock {
+        if unit.isShared(body, word), activation.number != 0 || number != entryBlock {
             return onEdge("leave_w\(word)") { enterPoint(word) }
         }
         return version(at: body.blocks[number].first, live: body.blocks[number].liveIn)
@@ -151,9 +173,10 @@ final class Lowering {
     }
 
     private func version(at index: Int, live: RegisterSet) -> BasicBlock {
-        var wanted = Version(index: index, known: known.restricted(to: live))
-        if nativeBlocks[wanted] == nil, versionCount[index, default: 0] >= versionLimit {
-            wanted = Version(index: index, known: KnownTypes())
+        var wanted = Version(activation: activation.number, index: index, known: known.restricted(to: live))
+        let count = versionCount[Place(activation: activation.number, number: index), default: 0]
+        if nativeBlocks[wanted] == nil, count >= versionLimit {
+            wanted = Version(activation: activation.number, index: index, known: KnownTypes())
         }
         let target = nativeBlock(wanted)
         let lost = known.unboxed.filter { live.contains($0) && !wanted.known.unboxed.contains($0) }
@@ -181,6 +204,7 @@ final class Lowering {
     }
 
     private func lower(_ version: Version) {
+        activation = activations[version.activation]
         let number = body.blockOf[version.index]
         let block = body.blocks[number]
         ir.position(nativeBlocks[version]!)
@@ -200,10 +224,54 @@ final class Lowering {
     }
 
     private func liveAfter(block number: Int) -> [RegisterSet] {
-        if let known = liveSets[number] { return known }
+        let place = Place(activation: activation.number, number: number)
+        if let known = liveSets[place] { return known }
         let live = body.liveAfter(number)
-        liveSets[number] = live
+        liveSets[place] = live
         return live
+    }
+
+    // MARK: Inlining
+
+    /// The start of the function's code in this native function, if a call from here is to be inlined; `next`: where it
+    /// returns to, nil for a tail call.
+    func inlinedEntry(_ callee: Ref<Function>, next: Int?) -> BasicBlock? {
+        let caller = next.map { (activation, $0) } ?? activation.caller
+        guard let target = findActivation(callee, caller) ?? makeActivation(callee, caller, next) else { return nil }
+        let here = activation
+        defer { activation = here }
+        activation = target
+        return block(at: target.body.entry)
+    }
+
+    private func findActivation(_ callee: Ref<Function>, _ caller: (activation: Activation, next: Int)?) -> Activation? {
+        // Native functions of other entry points do not have the code from the function's entry.
+        if caller == nil, callee == activations[0].body.function { return isBody ? activations[0] : nil }
+        return activations.first {
+            $0.body.function == callee && $0.caller?.activation === caller?.activation && $0.caller?.next == caller?.next
+        }
+    }
+
+    private func makeActivation(
+        _ callee: Ref<Function>, _ caller: (activation: Activation, next: Int)?, _ next: Int?
+    ) -> Activation? {
+        guard let body = unit.inlinable[callee], caller == nil || caller!.activation.depth < InliningBudget.depthLimit else { return nil }
+        if caller == nil, callee == activations[0].body.function { return nil }
+        guard activation.count(of: callee) < InliningBudget.recursionLimit else { return nil }
+        let rest = next == nil ? 0 : activation.body.instructions.count - currentIndex
+        guard budget.spend(body.instructions.count + rest) else { return nil }
+        let made = Activation(activations.count, body, caller: caller)
+        activations.append(made)
+        unit.noteInlined(body)
+        return made
+    }
+
+    /// Goes on behind the call of an inlined function, which has taken its frame off the stack.
+    func returnInline(to caller: (activation: Activation, next: Int)) {
+        let here = activation
+        defer { activation = here }
+        activation = caller.activation
+        ir.branch(block(at: caller.next))
     }
 
     // MARK: Registers
@@ -312,6 +380,14 @@ final class Lowering {
     func learnSmall(_ operand: Operand) {
         if case .x(let register) = operand, !known.unboxed.contains(register) { known.small.insert(register) }
     }
+    /// The operand has been found to be a tuple with this header.
+    func learnTuple(_ operand: Operand, _ header: UInt64) {
+        if case .x(let register) = operand { known.tuples[register] = header }
+    }
+    /// Header of a tuple, if it is known to be one.
+    func tupleHeader(_ operand: Operand) -> UInt64? {
+        if case .x(let register) = operand { known.tuples[register] } else { nil }
+    }
     /// `move` between registers, with what is known of the value.
     func move(_ source: Int, to target: Int) {
         guard case .x(let from) = current.operands[source], case .x(let to) = current.operands[target] else {
@@ -325,9 +401,10 @@ final class Lowering {
             known.forget(from)
             return setUnboxed(to, value)
         }
-        let (isSmall, isFloat) = (known.small.contains(from), known.boxedFloats.contains(from))
+        let (isSmall, isFloat, tuple) = (known.small.contains(from), known.boxedFloats.contains(from), known.tuples[from])
         setX(to, x(from))
         if isSmall { known.small.insert(to) }
+        if tuple != nil { known.tuples[to] = tuple }
         if isFloat { learnFloat(.x(to), ir.loadLocal(ir.double, double(from))) }
     }
     func float(_ offset: UInt64) -> Value {
@@ -417,6 +494,7 @@ final class Lowering {
         stack = ir.load(ir.pointer, ir.offset(process, Field.stackTop), .process)
         heapTop = ir.load(ir.pointer, ir.offset(process, Field.top), .process)
         reductions = ir.load(ir.i64, ir.offset(process, Field.reductions), .process)
+        known.credits = 0
     }
     var processID: Value { ir.load(ir.i64, ir.offset(processAddress, Field.id), .process) }
 

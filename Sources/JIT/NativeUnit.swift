@@ -15,6 +15,8 @@ final class NativeUnit: @unchecked Sendable {
 
     let number: UInt64
     let parts: [Part]
+    /// Functions whose code it has taken in.
+    let inlined: Set<Ref<Function>>
     let exits: [(function: Ref<Function>, reason: String)]
     let words: [Words]
     let code: NativeCode
@@ -37,6 +39,7 @@ final class NativeUnit: @unchecked Sendable {
         self.code = code
         self.time = time
         speculates = unit.speculates
+        inlined = unit.inlined
         exits = unit.exits.map { ($0.body.function, $0.reason) }
         words = unit.published.map { $0.function.pointee.code! + $0.word }
         codeBytes = symbols.codeBytes
@@ -57,6 +60,7 @@ final class NativeUnit: @unchecked Sendable {
         self.code = code
         self.time = time
         speculates = entry.speculates
+        inlined = Set(entry.inlined)
         exits = entry.exits
         words = published.map { $0.function.pointee.code! + $0.word }
         codeBytes = entry.sizes.reduce(0, +)
@@ -83,6 +87,8 @@ extension JIT {
     nonisolated(unsafe) static var originals: [UInt: UInt64] = [:]
     /// Functions that could not be compiled, and why.
     nonisolated(unsafe) static var refused: [Ref<Function>: String] = [:]
+    /// Those of them that must not be inlined either.
+    nonisolated(unsafe) static var avoided: Set<Ref<Function>> = []
 
     // MARK: Publishing
 
@@ -90,7 +96,9 @@ extension JIT {
     static func publish(_ native: NativeUnit, _ addresses: [UInt64]) -> Bool {
         let isWanted = locked {
             // Purged or traced meanwhile.
-            guard !isRetired, !native.parts.contains(where: { refused[$0.function] != nil }) else { return false }
+            guard !isRetired, !native.inlined.contains(where: { avoided.contains($0) }),
+                !native.parts.contains(where: { refused[$0.function] != nil })
+            else { return false }
             for part in native.parts { discard(part.function) }
             for (word, address) in zip(native.words, addresses) {
                 let key = UInt(bitPattern: word)
@@ -112,7 +120,11 @@ extension JIT {
 
     /// Takes the words of a function's earlier native code back. Its code stays: somebody may be running it. Under `lock`.
     private static func discard(_ function: Ref<Function>) {
-        guard let number = unitOf[function], let old = units[number] else { return }
+        if let number = unitOf[function], let old = units[number] { discard(old) }
+    }
+
+    private static func discard(_ old: NativeUnit) {
+        guard unitOf[old.parts[0].function] == old.number else { return }
         for word in old.words {
             guard let original = originals[UInt(bitPattern: word)] else { continue }
             vm_store_release(word, original)
@@ -120,11 +132,13 @@ extension JIT {
         for part in old.parts { unitOf[part.function] = nil }
     }
 
-    /// Native code calls the functions of its unit directly, so a traced function must be in none.
+    /// Native code calls the functions of its unit directly and takes others in, so a traced function must be in none.
     static func avoid(_ function: Ref<Function>) {
         locked {
             discard(function)
+            for unit in units.values where unit.inlined.contains(function) { discard(unit) }
             refused[function] = "it is traced"
+            avoided.insert(function)
         }
     }
 
@@ -169,6 +183,7 @@ extension JIT {
             statistics.freed += 1
         }
         for function in refused.keys where belongs(function, module) { refused[function] = nil }
+        for function in avoided where belongs(function, module) { avoided.remove(function) }
         return gone
     }
 }

@@ -30,6 +30,10 @@ final class Unit {
     let number: UInt64
     let ir: IRBuilder
     let bodies: [FunctionBody]
+    /// Small functions that its functions call; they need not belong to the unit.
+    let inlinable: [Ref<Function>: FunctionBody]
+    /// Those of them that have been inlined.
+    private(set) var inlined: Set<Ref<Function>> = []
     /// Slow halves of arithmetic give native code up.
     let speculates: Bool
     /// Side exits at random, to test them.
@@ -46,11 +50,12 @@ final class Unit {
     private var pending: [(body: FunctionBody, word: Int, function: Value)] = []
 
     init(
-        number: UInt64, bodies: [FunctionBody], speculates: Bool,
+        number: UInt64, bodies: [FunctionBody], inlinable: [Ref<Function>: FunctionBody], speculates: Bool,
         features: (cpu: String, features: String)
     ) {
         self.number = number
         self.bodies = bodies
+        self.inlinable = inlinable
         self.speculates = speculates
         ir = IRBuilder(name: bodies[0].name, features: features)
         constants = Constants(ir)
@@ -116,6 +121,10 @@ final class Unit {
         LLVMSetLinkage(function, LLVMExternalLinkage)
         let op = body.instructions[body.blocks[body.blockAt[word]!].first].op
         published.append(Published(symbol: name, function: body.function, word: word, op: op))
+    }
+
+    func noteInlined(_ body: FunctionBody) {
+        if natives[body.function] == nil { inlined.insert(body.function) }
     }
 
     /// The body of `function`, if it belongs to the unit.
