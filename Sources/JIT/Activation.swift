@@ -29,14 +29,15 @@ final class Activation {
 
 /// What a native function may take in.
 struct InliningBudget {
-    /// Instructions of an inlined function.
-    static let calleeLimit = 40
+    /// Instructions of an inlined function; of one that is called last, which a jump is nearly as good for.
+    static let calleeLimit = 24
+    static let tailLimit = 12
     static let depthLimit = 3
     /// A function calls itself once in line.
     static let recursionLimit = 2
 
     /// Instructions that inlining may add to the native function, among them the callers' code behind the calls.
-    private var left = 160
+    private var left = 120
 
     mutating func spend(_ count: Int) -> Bool {
         guard count <= left else { return false }

@@ -257,7 +257,9 @@ final class Lowering {
     ) -> Activation? {
         guard let body = unit.inlinable[callee], caller == nil || caller!.activation.depth < InliningBudget.depthLimit else { return nil }
         if caller == nil, callee == activations[0].body.function { return nil }
-        guard activation.count(of: callee) < InliningBudget.recursionLimit else { return nil }
+        guard activation.count(of: callee) < InliningBudget.recursionLimit,
+            next != nil || body.instructions.count <= InliningBudget.tailLimit
+        else { return nil }
         let rest = next == nil ? 0 : activation.body.instructions.count - currentIndex
         guard budget.spend(body.instructions.count + rest) else { return nil }
         let made = Activation(activations.count, body, caller: caller)
