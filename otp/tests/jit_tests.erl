@@ -12,7 +12,8 @@ tests() ->
      {exit_signal, fun exit_signal/0}, {reductions_grow, fun reductions_grow/0},
      {old_code_continues, fun old_code_continues/0}, {purge_kills, fun purge_kills/0}, {soft_purge, fun soft_purge/0},
      {many_versions, fun many_versions/0}, {old_fun, fun old_fun/0}, {hot_upgrade, fun hot_upgrade/0},
-     {deleted, fun deleted/0}]
+     {deleted, fun deleted/0}, {traced_callee, fun traced_callee/0}, {inlined_stack, fun inlined_stack/0},
+     {inlined_counts, fun inlined_counts/0}, {known_tuples, fun known_tuples/0}, {setelements, fun setelements/0}]
     ++ [{{trace, Name}, fun() -> failing(F) end} || {Name, F} <- failures()]
     ++ [{{trace_deep, N}, fun() -> deep_failure(N) end} || N <- [1, 3, 7, 8, 20]]
     ++ [{deep, fun deep/0}, {deep_data, fun deep_data/0}, {catches, fun catches/0}, {tries, fun tries/0}, {afters, fun afters/0},
@@ -27,6 +28,78 @@ tests() ->
         {apply_arities, fun apply_arities/0}, {fun_arities, fun fun_arities/0}, {closures, fun closures/0},
         {fun_tail_calls, fun fun_tail_calls/0}, {mutual, fun mutual/0}, {maps_hot, fun maps_hot/0}, {records, fun records/0},
         {binaries, fun binaries/0}, {building, fun building/0}, {dictionary, fun dictionary/0}, {comprehensions, fun comprehensions/0}].
+
+%% ------------------------------------------------------------------------------------------------ inlining
+
+twice(X) -> 2 * half(X) + 1.
+half(X) when X > 0 -> X - 1;
+half(X) -> X.
+doubled(0, Sum) -> Sum;
+doubled(N, Sum) -> doubled(N - 1, Sum + twice(N)).
+
+%% A breakpoint in a function whose code others have taken in.
+traced_callee() ->
+    Hot = doubled(?HOT * 10, 0),
+    erlang:trace_pattern({?MODULE, half, 1}, true, [local]),
+    erlang:trace(self(), true, [call]),
+    Traced = doubled(3, 0),
+    erlang:trace(self(), false, [call]),
+    erlang:trace_pattern({?MODULE, half, 1}, false, [local]),
+    {Hot, Traced, [receive {trace, _, call, MFA} -> MFA after 1000 -> none end || _ <- [1, 2, 3]],
+     receive X -> X after 0 -> none end, doubled(?HOT, 0)}.
+
+wrong(X) -> [checked(X + 1) | []].
+checked(X) when X < 0 -> X;
+checked(X) -> element(X, {}).
+outer(X) -> {wrong(X), X}.
+
+%% Frames of functions that were taken in stand in stack traces as ever.
+inlined_stack() ->
+    _ = [outer(-5) || _ <- lists:seq(1, ?HOT * 4)],
+    try outer(1) catch C:R:S -> {C, R, [{F, A, L} || {?MODULE, F, A, L} <- S]} end.
+
+even(0) -> true;
+even(N) -> odd(N - 1).
+odd(0) -> false;
+odd(N) -> even(N - 1).
+short(0, Acc) -> Acc;
+short(N, Acc) -> short(N - 1, Acc + N).
+plus(A, B) -> A + B.
+folded(0, A) -> A;
+folded(N, A) -> folded(N - 1, plus(plus(A, N), -N)).
+
+%% Calls are counted as ever, whatever became of them. (The real VM counts returns too, so `folded` is not counted.)
+inlined_counts() ->
+    [{Name, Value, counted(F)} || {Name, F} <- [{even, fun() -> even(?HOT * 5 + 1) end}, {short, fun() -> short(?HOT * 5 + 3, 1 bsl 57) end},
+                                                {overflow, fun() -> short(?HOT, (1 bsl 59) - 20) end}],
+                              Value <- [F()]] ++ [folded(?HOT * 5, 7)].
+
+counted(F) ->
+    F(),
+    Counts = [begin {_, A} = process_info(self(), reductions), F(), {_, B} = process_info(self(), reductions), (B - A) div 100 end
+                 || _ <- lists:seq(1, 5)],
+    lists:min(Counts).
+
+pair(X) when X rem 7 =:= 0 -> {X};
+pair(X) when X rem 5 =:= 0 -> {X, a, b};
+pair(X) -> {X, X + 1}.
+shape({A, B}) -> A + B;
+shape({A}) -> A;
+shape(T) when is_tuple(T), tuple_size(T) =:= 3 -> -element(1, T).
+shapes(0, Acc) -> Acc;
+shapes(N, {S, Last}) -> P = pair(N), shapes(N - 1, {S + shape(P), {P, Last =:= P}}).
+
+known_tuples() -> shapes(?HOT * 5, {0, none}).
+
+rotate(0, T) -> T;
+rotate(N, {A, B, C}) -> rotate(N - 1, setelement(1 + N rem 3, {C, A, B}, N)).
+set(I, T, V) -> try setelement(I, T, V) catch error:R:S -> {M, F, A, _} = hd(S), {R, M, F, A} end.
+
+setelements() ->
+    Big = list_to_tuple(lists:seq(1, 5000)),
+    _ = [set(1 + N rem 4, {a, b, c, d}, N) || N <- lists:seq(1, ?HOT * 4)],
+    {rotate(?HOT * 5, {1, 2, 3}), [set(I, {a, b}, x) || I <- [0, 1, 2, 3, -1, a, 1 bsl 70, 1.0]], [set(1, T, x) || T <- [{}, a, [], #{}, <<1>>]],
+     erlang:phash2([set(N, Big, N * 1.5) || N <- lists:seq(1, 5000, 49)])}.
 
 %% ------------------------------------------------------------------------------------------------ processes
 
