@@ -106,8 +106,10 @@ final class FunctionBody {
         }
         let address = UInt(bitPattern: code)
         for index in 0..<count { if let original = originals[address + UInt(index * 8)] { words[index] = original } }
-        entry = Int(UInt(bitPattern: function.pointee.entry) - address) / 8
-        guard entry >= 0, entry < count else { return nil }
+        // `function.entry` leads elsewhere while it is traced.
+        let info = words.withUnsafeBufferPointer { reader.read($0, at: 0, base: address) }
+        guard let info, info.op == .function_clause, info.next < count else { return nil }
+        entry = info.next
         let ok = words.withUnsafeBufferPointer { buffer -> Bool in
             var position = 0
             while position < count {

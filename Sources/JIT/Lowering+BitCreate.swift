@@ -42,10 +42,11 @@ extension Lowering {
             case .integer:
                 guard case .constant(let size) = current.operands[first + 5] else { return nil }
                 let bits = fieldSize(Term(raw: size), unit: Int(raw(first + 2)))
-                guard bits >= 0, bits <= 56 else { return nil }
+                // Of none the machine tests the value alone.
+                guard bits > 0, bits <= 56 else { return nil }
                 let little = BitFlags.isLittle(flags) && bits > 8
                 guard !little || bits % 8 == 0 else { return nil }
-                if bits > 0 { result.pieces.append((bits, first + 4, little, [])) }
+                result.pieces.append((bits, first + 4, little, []))
                 result.total += bits
             default: return nil
             }
