@@ -163,10 +163,13 @@ import Terms
     let size = Int(truncatingIfNeeded: object[1])
     let keys = Term(raw: object[2]).pointer
     let count = m.int(3)
+    // The slow path starts anew, so nothing may be written before it.
+    for i in 0..<count {
+        guard _fastPath(m.source(m.word(4 &+ 2 &* i)).isImmediate) else { return false }
+    }
     var position = 0
     for i in 0..<count {
         let key = m.source(m.word(4 &+ 2 &* i))
-        guard _fastPath(key.isImmediate) else { return false }
         // The keys of the instruction come in no order, so each is looked for from the start; maps are small.
         position = 0
         while position < size, keys[1 &+ position] != key.raw { position &+= 1 }
