@@ -13,8 +13,8 @@ extension Lowering {
         switch current.op {
         case .add_xi: operate(.add, 0, 2, to: 1)
         case .add_xx, .add: operate(.add, 0, 1, to: 2)
-        case .sub_xi: operate(.sub, 0, 2, to: 1)
-        case .sub_xx, .sub: operate(.sub, 0, 1, to: 2)
+        case .sub_xi: operate(addsZero(2) ? .add : .sub, 0, 2, to: 1)
+        case .sub_xx, .sub: operate(addsZero(1) ? .add : .sub, 0, 1, to: 2)
         case .mul: operate(.mul, 0, 1, to: 2)
         case .fdiv_numbers: operate(.divide, 0, 1, to: 2)
         case .guard_bif1 where isBif("abs"): absolute()
@@ -98,6 +98,12 @@ extension Lowering {
     private func both(_ condition: Value?, _ other: Value) -> Value { condition.map { ir.and($0, other) } ?? other }
 
     // MARK: + - * /
+
+    /// X - 0 in a body is X + 0 in OTP, which is seen in -0.0.
+    private func addsZero(_ second: Int) -> Bool {
+        guard case .constant(let raw) = current.operands[second], case .raising = current.operands[3] else { return false }
+        return raw == Term.small(0).raw
+    }
 
     private func operate(_ operation: Operator, _ first: Int, _ second: Int, to target: Int) {
         let operands = (current.operands[first], current.operands[second])

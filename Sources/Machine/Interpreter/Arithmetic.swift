@@ -122,7 +122,9 @@ extension UnsafeMutablePointer where Pointee == Context {
         _ operation: ArithmeticOperation, _ a: Term, _ b: Term, destination: UInt64, fail: UInt64, live: UInt64,
         next: CodePointer, isIncrement: Bool
     ) -> CodePointer {
-        let result = operation.apply(heap, a, b)
+        // X - 0 in a body is X + 0 in OTP, which is seen in -0.0.
+        let addsZero = isIncrement && operation == .sub && b == .small(0) && fail & 1 == 1
+        let result = (addsZero ? .add : operation).apply(heap, a, b)
         guard !result.isFailure else {
             let reason = result == .systemLimit ? Atoms.system_limit : Atoms.badarith
             return isIncrement ? failOrRaise(reason, fail) : failArithmetic(operation, a, b, reason, fail)
