@@ -26,8 +26,10 @@ class Mode:
         self.limit = 1500 if together else limit
 
 
-# Everything is compiled: the cache is used with the default flags alone.
+OUT = os.path.join(ROOT, "otp", "_out")
+# Everything is compiled: the cache is used with the default flags alone, and one for the modes that compile everything.
 COLD = ["--jit-cache", "off"]
+EAGER = ["--jit-cache", os.path.join(OUT, "cache", "eager"), "--jit-eager"]
 EARLY = COLD + ["--jit-threshold", "20"]
 STRESS = ["--gc-stress", "+S", "1"]
 MODES = {
@@ -41,9 +43,9 @@ MODES = {
     "jit-early": Mode(*EARLY, together=True),
     "jit-early-S1": Mode(*EARLY, "+S", "1", together=True, slow=True),
     "jit-early-stress": Mode(*EARLY, *STRESS, together=True, slow=True),
-    "jit-eager": Mode(*COLD, "--jit-eager", "+S", "2", together=True, slow=True),
-    "jit-eager-S1": Mode(*COLD, "--jit-eager", "+S", "1", together=True, slow=True),
-    "jit-eager-stress": Mode(*COLD, "--jit-eager", *STRESS, together=True, slow=True),
+    "jit-eager": Mode(*EAGER, "+S", "2", together=True, slow=True),
+    "jit-eager-S1": Mode(*EAGER, "+S", "1", together=True, slow=True),
+    "jit-eager-stress": Mode(*EAGER, *STRESS, together=True, slow=True),
     "jit-exit-stress": Mode(*EARLY, "--jit-exit-stress", "+S", "2", together=True, slow=True),
     "jit-exit-stress-S1": Mode(*EARLY, "--jit-exit-stress", "+S", "1", together=True, slow=True),
     "jit-exit-gc-stress": Mode(*EARLY, "--jit-exit-stress", *STRESS, together=True, slow=True),
@@ -82,8 +84,8 @@ def run(command, modules, out, limit=180):
 
 def run_lines(command, modules, out, limit):
     with tempfile.TemporaryDirectory() as scratch:
-        env = dict(os.environ, ENIGMA_TEST_TMP=scratch, ENIGMA_TEST_SECONDS=str(limit * 2 // 5), XDG_CACHE_HOME=os.path.join(out, "cache"),
-                   ERL_CRASH_DUMP=os.path.join(scratch, "dump"))
+        env = dict(os.environ, ENIGMA_TEST_TMP=scratch, ENIGMA_TEST_SECONDS=str(limit * 2 // 5),
+                   XDG_CACHE_HOME=os.path.join(out, "cache"), ERL_CRASH_DUMP=os.path.join(scratch, "dump"))
         line = command + ["-noshell", "-pa", out, "-eval", "harness:main([%s])." % ",".join(modules)]
         try:
             done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit, env=env)
@@ -161,7 +163,7 @@ def main():
     while arguments:
         flag, value = arguments.pop(0), arguments.pop(0)
         (modules if flag == "--module" else modes).append(value)
-    out = os.path.join(ROOT, "otp", "_out")
+    out = OUT
     os.makedirs(out, exist_ok=True)
     # Each run compiles everything anew.
     shutil.rmtree(os.path.join(out, "cache"), ignore_errors=True)

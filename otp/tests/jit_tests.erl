@@ -27,7 +27,8 @@ tests() ->
         {arguments, fun arguments/0}, {huge, fun huge/0}, {many_registers, fun many_registers/0},
         {apply_arities, fun apply_arities/0}, {fun_arities, fun fun_arities/0}, {closures, fun closures/0},
         {fun_tail_calls, fun fun_tail_calls/0}, {mutual, fun mutual/0}, {maps_hot, fun maps_hot/0}, {records, fun records/0},
-        {binaries, fun binaries/0}, {building, fun building/0}, {dictionary, fun dictionary/0}, {comprehensions, fun comprehensions/0}].
+        {binaries, fun binaries/0}, {building, fun building/0}, {dictionary, fun dictionary/0}, {comprehensions, fun comprehensions/0},
+        {empty_field, fun empty_field/0}, {minus_zero, fun minus_zero/0}, {map_keys, fun map_keys/0}, {traced, fun traced/0}].
 
 %% ------------------------------------------------------------------------------------------------ inlining
 
@@ -786,3 +787,43 @@ dictionary() ->
 comprehensions() ->
     erlang:phash2([{[X * Y || X <- lists:seq(1, N rem 9), Y <- [1, 2, 3], X =/= Y], << <<X:4>> || X <- lists:seq(1, N rem 16), X rem 2 =:= 1 >>,
         [X || <<X:3>> <= <<N:24>>], [A || {ok, A} <- [{ok, N}, error, {ok, a}]]} || N <- lists:seq(1, 500)]).
+
+%% ------------------------------------------------------------------------------------------------ found by random programs
+
+empty_field() ->
+    warm(fun no_bits/1),
+    [outcome(fun no_bits/1, X) || X <- [5, a, 1.0, 1 bsl 70, <<>>]].
+%% Gives the compile thread time.
+warm(F) -> heat(F, ?HOT), receive after 300 -> heat(F, ?HOT) end.
+no_bits(X) -> <<8, X:0>>.
+
+%% The sign of zero.
+minus_zero() ->
+    warm(fun less_zero/1),
+    [<<(F(X)):64/float>> || F <- [fun less_zero/1, fun less_float/1], X <- [-0.0, 0.0, 1.5]] ++ [less_zero(7), sign(-0.0), sign(0.0)].
+less_zero(X) -> X - 0.
+less_float(X) when is_float(X) -> X - 0.
+sign(X) when X - 0 =:= -0.0 -> minus;
+sign(_) -> plus.
+
+map_keys() ->
+    Maps = [#{a => {b}, 17 => [c], 1.0 => d}, #{a => 1, 17 => 2}, #{a => 1, 17 => 2, 1 => 3}, #{}, maps:from_list([{I, I} || I <- [a, 1.0 | lists:seq(1, 40)]])],
+    [lists:usort([F(M) || _ <- lists:seq(1, ?HOT div 5)]) || F <- [fun three_keys/1, fun four_keys/1, fun two_keys/1], M <- Maps].
+%% The first value takes the register of the map.
+three_keys(#{a := A, 17 := B, 1.0 := C}) -> {A, B, C};
+three_keys(_) -> none.
+four_keys(#{a := A, 17 := B, 1.0 := C, 2 := D}) -> {D, C, A, B};
+four_keys(_) -> none.
+two_keys(#{a := A, 1.0 := {B}}) -> [A | B];
+two_keys(#{a := A, 1.0 := C}) -> [C | A];
+two_keys(_) -> none.
+
+%% Becomes hot while calls of it lead to a breakpoint.
+traced() ->
+    1 = erlang:trace_pattern({?MODULE, counted, 2}, true, [call_count]),
+    Sum = counted(20000, 0),
+    {call_count, Count} = erlang:trace_info({?MODULE, counted, 2}, call_count),
+    1 = erlang:trace_pattern({?MODULE, counted, 2}, false, [call_count]),
+    {Sum, Count, counted(20000, 0)}.
+counted(0, A) -> A;
+counted(N, A) -> counted(N - 1, A + N).
