@@ -14,7 +14,7 @@ import argparse, concurrent.futures, glob, os, shutil, subprocess, sys, tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 # Functions written; of them about so many are legal and run.
-PER_MODULE, RUN_OF_MODULE = 25, 19
+PER_MODULE, RUN_OF_MODULE = 25, 17
 # Where reductions are compared: one scheduler, since they depend on when messages arrive, and a heap so large that it is
 # never collected, since collections count and native code makes less garbage.
 ONE = ["+S", "1"]
@@ -25,11 +25,11 @@ HOT = ["--jit-only", "fz_", "--jit-wait", "--jit-threshold", "10"] + ONE
 MODES = {
     "no-jit": (["--no-jit"] + ONE, 1, 0),
     "jit": (HOT, 1, 0),
-    "eager": (["--jit-only", "fz_", "--jit-eager"] + ONE, 4, 0),
-    "exit-stress": (HOT + ["--jit-exit-stress"], 3, 0),
+    "eager": (["--jit-only", "fz_", "--jit-eager"] + ONE, 8, 0),
+    "exit-stress": (HOT + ["--jit-exit-stress"], 4, 3),
     "S2": (["--jit-only", "fz_", "--jit-threshold", "10", "+S", "2"], 4, 1),
-    "gc-stress": (HOT + ["--gc-stress"], 4, 2),
-    "exit-gc-stress": (HOT + ["--jit-exit-stress", "--gc-stress"], 8, 1),
+    "gc-stress": (HOT + ["--gc-stress"], 8, 2),
+    "exit-gc-stress": (HOT + ["--jit-exit-stress", "--gc-stress"], 16, 1),
 }
 LIMIT = 600
 
