@@ -13,7 +13,7 @@ struct CacheEntry {
     let inlined: [Ref<Function>]
     /// Bytes of native code of each.
     let sizes: [Int]
-    let exits: [(function: Ref<Function>, reason: String)]
+    let exits: [(function: Ref<Function>, word: Int, reason: String)]
     let published: [Published]
     let symbols: Symbols
     let object: UnsafeRawBufferPointer
@@ -22,7 +22,7 @@ struct CacheEntry {
 /// The constants that are the unit's number: known only when it is linked.
 private let unitKind: UInt8 = 12
 
-private let magic: UInt64 = 0x3230_5449_4A4D_4745  // "EGMJIT02"
+private let magic: UInt64 = 0x3330_5449_4A4D_4745  // "EGMJIT03"
 
 private func checksum(_ bytes: Slice<UnsafeRawBufferPointer>) -> UInt64 {
     let bytes = UnsafeRawBufferPointer(rebasing: bytes)
@@ -77,6 +77,7 @@ struct CacheWriter {
         for exit in unit.exits {
             guard let index = index(of: exit.body.function) else { return nil }
             add(UInt32(index))
+            add(UInt32(exit.instruction.start))
             add(exit.reason)
         }
         add(UInt32(unit.published.count))
@@ -255,8 +256,8 @@ struct CacheReader {
         guard !functions.isEmpty else { throw Mismatch() }
         var inlined: [Ref<Function>] = []
         for _ in 0..<(try count()) { inlined.append(try sameFunction()) }
-        var exits: [(function: Ref<Function>, reason: String)] = []
-        for _ in 0..<(try count()) { exits.append((try function(), try text())) }
+        var exits: [(function: Ref<Function>, word: Int, reason: String)] = []
+        for _ in 0..<(try count()) { exits.append((try function(), Int(try number(UInt32.self)), try text())) }
         let published = try readPublished()
         let constants = try self.constants()
         var tables: [[UInt64]] = []

@@ -14,6 +14,8 @@ struct Request {
     let function: Ref<Function>
     /// Bet on small integers.
     var speculates = true
+    /// It has native code, which has lost bets.
+    var isAgain = false
     /// Only show what it compiles to.
     var dump: DumpRequest?
     /// The cache may have it.
@@ -91,7 +93,7 @@ public enum JIT {
     /// Position of the request to take: what lost its bets, then the function that has been called most. The call
     /// counters run on below 0 while a function waits. Under `lock`; the queue is not empty.
     private static func mostUrgent() -> Int {
-        if !queue[0].speculates || queue[0].dump != nil || queue[0].isCached || options.isOrdered { return 0 }
+        if queue[0].isAgain || queue[0].dump != nil || queue[0].isCached || options.isOrdered { return 0 }
         return queue.indices.min {
             Int64(bitPattern: queue[$0].function.pointee.calls) < Int64(bitPattern: queue[$1].function.pointee.calls)
         } ?? 0
@@ -102,7 +104,7 @@ public enum JIT {
         let ticket = locked { () -> UInt32? in
             guard !isOff else { return nil }
             // What loses its bets is compiled again first, nobody is kept waiting for a dump, and linking is quick.
-            let isUrgent = !request.speculates || request.dump != nil || (request.isCached && !options.isOrdered)
+            let isUrgent = request.isAgain || request.dump != nil || (request.isCached && !options.isOrdered)
             queue.insert(request, at: isUrgent ? 0 : queue.count)
             tickets &+= 1
             if !isStarted {
@@ -223,7 +225,7 @@ public enum JIT {
 
     private static func isDue(_ request: Request) -> Bool {
         nextUnit <= options.limit
-            && locked { refused[request.function] == nil && !(request.speculates && unitOf[request.function] != nil) }
+            && locked { refused[request.function] == nil && (request.isAgain || unitOf[request.function] == nil) }
     }
 
     private static func makeGenerator() throws(CompileError) -> CodeGenerator {
@@ -272,7 +274,7 @@ public enum JIT {
         let dump = Dump(number, bodies, request, options, reader)
         let unit = Unit(
             number: number, bodies: bodies, inlinable: selectInlinable(bodies, reader), speculates: request.speculates,
-            features: (generator.cpu, generator.features))
+            lostBets: locked { lostBets }, features: (generator.cpu, generator.features))
         unit.stressesExits = options.stressesExits
         if options.describesCode { unit.ir.keepUnwindTables() }
         let lines: (any LineNumbers)? = dump.map { $0.lines } ?? (options.describesCode ? SourceLines() : nil)

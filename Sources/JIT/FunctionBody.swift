@@ -86,6 +86,9 @@ final class FunctionBody {
     /// Words that exceptions continue at.
     private(set) var catchPositions: Set<Int> = []
 
+    /// What the Type chunk says of registers, by the word of the instruction that reads them.
+    private(set) lazy var types = typesInCode(of: function)
+
     /// Labels whose code is not repeated in each native function that reaches it.
     fileprivate(set) var sharedLabels: Set<Int> = []
 

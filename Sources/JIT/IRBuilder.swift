@@ -138,6 +138,7 @@ final class IRBuilder {
 
     func add(_ a: Value, _ b: Value) -> Value { LLVMBuildAdd(builder, a, b, "") }
     func sub(_ a: Value, _ b: Value) -> Value { LLVMBuildSub(builder, a, b, "") }
+    func multiply(_ a: Value, _ b: Value) -> Value { LLVMBuildMul(builder, a, b, "") }
     func and(_ a: Value, _ b: UInt64) -> Value { LLVMBuildAnd(builder, a, word(b), "") }
     func and(_ a: Value, _ b: Value) -> Value { LLVMBuildAnd(builder, a, b, "") }
     func or(_ a: Value, _ b: Value) -> Value { LLVMBuildOr(builder, a, b, "") }

@@ -1,6 +1,7 @@
 // Lowering+Arithmetic.swift: small integers and floats in line; what overflows, and what is no small integer, is the
 // slow half. The size BIFs of guards are here too.
 
+import BeamFile
 import CLLVM
 import CMachine
 import Machine
@@ -20,9 +21,9 @@ extension Lowering {
         case .guard_bif1 where isBif("abs"): absolute()
         case .guard_bif2 where comparison != nil: compareAsValue()
         case .div, .rem: quotient()
-        case .band: bitwise { self.ir.and($0, $1) }
-        case .bor: bitwise { self.ir.or($0, $1) }
-        case .bxor: bitwise { self.ir.or(self.ir.xor($0, $1), self.ir.int(15)) }
+        case .band: bitwise([bits(0), bits(1)].compactMap { $0 }.min()) { self.ir.and($0, $1) }
+        case .bor: bitwise(largerBits(0, 1)) { self.ir.or($0, $1) }
+        case .bxor: bitwise(largerBits(0, 1)) { self.ir.or(self.ir.xor($0, $1), self.ir.int(15)) }
         case .bsr: shiftRight()
         case .bsl: shiftLeft()
         case .element: element()
@@ -30,8 +31,8 @@ extension Lowering {
             let list = value(1)
             fast(ir.equal(ir.and(list, 3), 1), to: 2, isSmall: false) { self.word(self.cell(list), self.current.op == .hd ? 0 : 1) }
         case .tuple_size:
-            boxedFast(HeaderKind.tuple) { self.small(self.ir.shiftRightLogical(self.word($0, 0), self.ir.int(6))) }
-        case .map_size: boxedFast(HeaderKind.map) { self.small(self.word($0, 1)) }
+            boxedFast(HeaderKind.tuple, bits: 24) { self.small(self.ir.shiftRightLogical(self.word($0, 0), self.ir.int(6))) }
+        case .map_size: boxedFast(HeaderKind.map, bits: 55) { self.small(self.word($0, 1)) }
         default: return false
         }
         return true
@@ -49,13 +50,14 @@ extension Lowering {
     }
 
     /// `result` if the condition (nil: always) holds, the slow half otherwise.
-    private func fast(_ condition: Value?, to target: Int, isSmall: Bool = true, _ result: () -> Value) {
-        fast(condition, to: target, isSmall: isSmall, checked: { (result(), nil) })
+    private func fast(_ condition: Value?, to target: Int, isSmall: Bool = true, bits: Int? = nil, _ result: () -> Value) {
+        fast(condition, to: target, isSmall: isSmall, bits: bits, checked: { (result(), nil) })
     }
 
     /// The same with a second condition that is only known once the first holds.
     private func fast(
-        _ condition: Value?, to target: Int, isSmall: Bool = true, checked: () -> (value: Value, failed: Value?)
+        _ condition: Value?, to target: Int, isSmall: Bool = true, bits: Int? = nil,
+        checked: () -> (value: Value, failed: Value?)
     ) {
         let slow = newBlock("slow")
         if let condition {
@@ -73,15 +75,56 @@ extension Lowering {
         } else if condition == nil {
             LLVMDeleteBasicBlock(slow)
         }
-        finish(value, to: target, isSmall: isSmall)
+        finish(value, to: target, isSmall: isSmall, bits: bits)
     }
 
     /// The end of the fast half: the bets are won, the result is known.
-    private func finish(_ value: Value, to target: Int, isSmall: Bool) {
+    private func finish(_ value: Value, to target: Int, isSmall: Bool, bits: Int? = nil) {
         for index in bets { learnSmall(current.operands[index]) }
         set(target, value)
         if isSmall { learnSmall(current.operands[target]) }
+        if let bits { learnBits(current.operands[target], bits) }
         ir.branch(continuation())
+    }
+
+    // MARK: Widths
+
+    /// If the operand is a small integer at all, it is not negative and has no more bits than these. A false hint of the
+    /// Type chunk makes a sum wrong, but still an integer.
+    private func bits(_ index: Int) -> Int? {
+        switch current.operands[index] {
+        case .constant(let word), .raw(let word):
+            guard word & 15 == 15, Int64(bitPattern: word) >= 0 else { return nil }
+            return 64 - (word >> 4).leadingZeroBitCount
+        case .x(let register):
+            if let bits = known.bits[register] { return bits }
+            guard let type = hint(register), type.minimum >= 0, type.maximum >= type.minimum, type.maximum < 1 << 56 else {
+                return nil
+            }
+            return 64 - type.maximum.leadingZeroBitCount
+        default: return nil
+        }
+    }
+
+    private func hint(_ register: Int) -> TypeEntry? {
+        body.types[current.start]?.first { $0.register == register }?.type
+    }
+
+    /// The Type chunk says that it is a float.
+    private func isExpectedFloat(_ operand: Operand) -> Bool {
+        if case .x(let register) = operand { hint(register)?.union == TypeEntry.float } else { false }
+    }
+
+    private func largerBits(_ first: Int, _ second: Int) -> Int? {
+        guard let a = bits(first), let b = bits(second) else { return nil }
+        return max(a, b)
+    }
+
+    /// Bits of the result, if it cannot leave the range of small integers.
+    private func resultBits(_ operation: Operator, _ first: Int, _ second: Int) -> Int? {
+        guard let a = bits(first), let b = bits(second) else { return nil }
+        let result = operation == .mul ? a + b : max(a, b) + 1
+        return result < 59 ? result : nil
     }
 
     private func isSmall(_ term: Value) -> Value { ir.equal(ir.and(term, 15), 15) }
@@ -107,10 +150,12 @@ extension Lowering {
 
     private func operate(_ operation: Operator, _ first: Int, _ second: Int, to target: Int) {
         let operands = (current.operands[first], current.operands[second])
-        let hasFloat = floatValue(operands.0) != nil || floatValue(operands.1) != nil
+        let hasFloat =
+            floatValue(operands.0) != nil || floatValue(operands.1) != nil || isExpectedFloat(operands.0)
+            || isExpectedFloat(operands.1)
         if hasFloat || operation == .divide { return operateOnFloats(operation, first, second, to: target, nil) }
         let condition = bothSmall(first, second)
-        guard let condition, !unit.speculates else {
+        guard let condition, !isBetting else {
             return operateOnSmall(operation, first, second, to: target, condition, elsewhere: nil)
         }
         let other = newBlock("other")
@@ -133,7 +178,9 @@ extension Lowering {
             ir.position(ok)
             condition = nil
         }
-        fast(condition, to: target, checked: {
+        let safe = resultBits(operation, first, second)
+        fast(condition, to: target, bits: operation == .sub ? nil : safe, checked: {
+            if safe != nil { return (self.smallResult(operation, a, b), nil) }
             // One operand keeps its tag, and so does the sum or the difference.
             let (value, overflow) =
                 switch operation {
@@ -145,6 +192,15 @@ extension Lowering {
                 }
             return (operation == .mul ? self.ir.or(value, self.ir.int(15)) : value, overflow)
         })
+    }
+
+    /// The result of an operation that cannot overflow.
+    private func smallResult(_ operation: Operator, _ a: Value, _ b: Value) -> Value {
+        switch operation {
+        case .add: ir.add(a, ir.and(b, ~15))
+        case .sub: ir.sub(a, ir.and(b, ~15))
+        default: ir.or(ir.multiply(ir.and(a, ~15), smallValue(b)), ir.int(15))
+        }
     }
 
     /// At least one operand is a float, or the operation makes one. What is no number, and a result that is not finite,
@@ -262,21 +318,24 @@ extension Lowering {
         let isDivision = current.op == .div
         // Division by zero raises; smallMin div -1 is no small integer.
         let divisorOK = ir.and(ir.compare(LLVMIntNE, b, ir.word(15)), ir.compare(LLVMIntNE, b, ir.word(.max)))
-        fast(both(condition, divisorOK), to: 2) {
+        // What is not negative stays so, and gets no larger; a remainder has the sign of the dividend.
+        let (dividend, divisor) = (bits(0), bits(1))
+        let bits = isDivision ? divisor.flatMap { _ in dividend } : dividend.map { min($0, divisor ?? $0) }
+        fast(both(condition, divisorOK), to: 2, bits: bits) {
             let (left, right) = (self.smallValue(a), self.smallValue(b))
             return self.small(
                 isDivision ? LLVMBuildSDiv(self.ir.builder, left, right, "") : LLVMBuildSRem(self.ir.builder, left, right, ""))
         }
     }
 
-    private func bitwise(_ operation: (Value, Value) -> Value) {
+    private func bitwise(_ bits: Int?, _ operation: (Value, Value) -> Value) {
         let (a, b, condition) = (value(0), value(1), bothSmall(0, 1))
-        fast(condition, to: 2) { operation(a, b) }
+        fast(condition, to: 2, bits: bits) { operation(a, b) }
     }
 
     private func shiftRight() {
         let (a, b, condition) = (value(0), value(1), bothSmall(0, 1))
-        fast(both(condition, ir.compare(LLVMIntSGE, b, ir.int(0))), to: 2) {
+        fast(both(condition, ir.compare(LLVMIntSGE, b, ir.int(0))), to: 2, bits: bits(0)) {
             let count = self.smallValue(b)
             let limited = self.ir.select(self.ir.compare(LLVMIntUGT, count, self.ir.int(60)), self.ir.int(60), count)
             return self.ir.or(self.ir.shiftRight(a, limited), self.ir.int(15))
@@ -286,6 +345,13 @@ extension Lowering {
     private func shiftLeft() {
         let (a, b, condition) = (value(0), value(1), bothSmall(0, 1))
         let count = smallValue(b)
+        if let width = bits(0), case .constant(let word) = current.operands[1], word & 15 == 15, word >> 4 < 59,
+            width + Int(word >> 4) < 59
+        {
+            return fast(condition, to: 2, bits: width + Int(word >> 4)) {
+                self.ir.or(self.ir.shiftLeft(self.ir.and(a, ~15), count), self.ir.int(15))
+            }
+        }
         let inRange = ir.and(ir.compare(LLVMIntSGE, count, ir.int(0)), ir.compare(LLVMIntSLT, count, ir.int(59)))
         fast(both(condition, inRange), to: 2, checked: {
             let untagged = self.ir.and(a, ~15)
@@ -325,7 +391,7 @@ extension Lowering {
         finish(ir.load(ir.i64, ir.offset(object, ir.shiftLeft(position, ir.int(3))), .heap), to: 3, isSmall: false)
     }
 
-    private func boxedFast(_ kind: HeaderKind, _ result: (Value) -> Value) {
+    private func boxedFast(_ kind: HeaderKind, bits: Int, _ result: (Value) -> Value) {
         let term = value(1)
         let slow = newBlock("slow")
         let boxed = newBlock("boxed")
@@ -337,7 +403,7 @@ extension Lowering {
         ir.branchRarely(ir.compare(LLVMIntNE, ir.and(word(object, 0), 63), ir.word(subtag << 2)), slow, ok)
         slowHalf(slow)
         ir.position(ok)
-        finish(result(object), to: 2, isSmall: true)
+        finish(result(object), to: 2, isSmall: true, bits: bits)
     }
 
     // MARK: Floats

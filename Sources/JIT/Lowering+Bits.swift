@@ -133,6 +133,8 @@ extension Lowering {
             ir.branch(done)
         }
         ir.position(done)
+        learnSmall(current.operands[target])
+        if flags & BitFlags.signed == 0 { learnBits(current.operands[target], bits) }
     }
 
     /// A field whose size is a register: in line while it is at most 56 bits.

@@ -223,7 +223,7 @@ extension Lowering {
         let bits = unknown.count == 1 ? unknown[0].1 : ir.and(a, b)
         ir.branch(ir.equal(ir.and(bits, 15), 15), small, general)
         ir.position(general)
-        if !unit.speculates || floatValue(operands.0) != nil || floatValue(operands.1) != nil {
+        if !isBetting || floatValue(operands.0) != nil || floatValue(operands.1) != nil {
             compareFloats((operands.0, a), (operands.1, b), predicate, failAt: index)
         }
         let order = ir.call(helper(.compare, ir.i64, [ir.i64, ir.i64]), [a, b])

@@ -39,20 +39,26 @@ struct KnownTypes: Hashable {
     var boxedFloats: Set<Int> = []
     /// Headers of tuples.
     var tuples: [Int: UInt64] = [:]
+    /// Small integers from 0 up to 2 to this power.
+    var bits: [Int: Int] = [:]
     /// Calls that the reductions are known to suffice for.
     var credits = 0
 
     func restricted(to live: RegisterSet) -> KnownTypes {
         KnownTypes(
             small: small.filter(live.contains), unboxed: unboxed.filter(live.contains),
-            boxedFloats: boxedFloats.filter(live.contains), tuples: tuples.filter { live.contains($0.key) }, credits: credits)
+            boxedFloats: boxedFloats.filter(live.contains), tuples: tuples.filter { live.contains($0.key) },
+            bits: bits.filter { live.contains($0.key) }.compactMapValues(Self.roundedBits), credits: credits)
     }
     mutating func forget(_ register: Int) {
         small.remove(register)
         unboxed.remove(register)
         boxedFloats.remove(register)
         tuples[register] = nil
+        bits[register] = nil
     }
+    /// Only two widths on the way to another block, so that a loop does not get a version for each.
+    private static func roundedBits(_ bits: Int) -> Int? { [32, 55].first { bits <= $0 } }
 }
 
 /// An instruction or a block of an activation.
@@ -382,6 +388,10 @@ final class Lowering {
     func learnSmall(_ operand: Operand) {
         if case .x(let register) = operand, !known.unboxed.contains(register) { known.small.insert(register) }
     }
+    /// The operand is a small integer that is not negative and has so many bits at most.
+    func learnBits(_ operand: Operand, _ bits: Int) {
+        if case .x(let register) = operand { known.bits[register] = bits }
+    }
     /// The operand has been found to be a tuple with this header.
     func learnTuple(_ operand: Operand, _ header: UInt64) {
         if case .x(let register) = operand { known.tuples[register] = header }
@@ -403,10 +413,12 @@ final class Lowering {
             known.forget(from)
             return setUnboxed(to, value)
         }
-        let (isSmall, isFloat, tuple) = (known.small.contains(from), known.boxedFloats.contains(from), known.tuples[from])
+        let before = known
+        let isFloat = before.boxedFloats.contains(from)
         setX(to, x(from))
-        if isSmall { known.small.insert(to) }
-        if tuple != nil { known.tuples[to] = tuple }
+        if before.small.contains(from) { known.small.insert(to) }
+        if let tuple = before.tuples[from] { known.tuples[to] = tuple }
+        if let bits = before.bits[from] { known.bits[to] = bits }
         if isFloat { learnFloat(.x(to), ir.loadLocal(ir.double, double(from))) }
     }
     func float(_ offset: UInt64) -> Value {
@@ -582,6 +594,8 @@ final class Lowering {
         tail(code(.handler(current.op)), pc: place(current.start))
     }
 
+    var isBetting: Bool { unit.bets(body, current.start) }
+
     /// An operand is a constant that no bet on small integers or floats can win with.
     private var hasBigConstant: Bool {
         current.operands.contains { if case .constant(let word) = $0 { !Term(raw: word).isImmediate && !Term(raw: word).isFloat } else { false } }
@@ -592,7 +606,7 @@ final class Lowering {
     func slowHalf(_ slow: BasicBlock) {
         let (here, before) = (ir.currentBlock, known)
         ir.position(slow)
-        if unit.speculates, !hasBigConstant {
+        if isBetting, !hasBigConstant {
             sideExit("an operand or the result is no small integer or float")
         } else if callSlow() {
             ir.branch(continuation())

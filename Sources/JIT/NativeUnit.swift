@@ -17,7 +17,7 @@ final class NativeUnit: @unchecked Sendable {
     let parts: [Part]
     /// Functions whose code it has taken in.
     let inlined: Set<Ref<Function>>
-    let exits: [(function: Ref<Function>, reason: String)]
+    let exits: [(function: Ref<Function>, word: Int, reason: String)]
     let words: [Words]
     let code: NativeCode
     /// Its functions, if somebody may ask for them.
@@ -40,7 +40,7 @@ final class NativeUnit: @unchecked Sendable {
         self.time = time
         speculates = unit.speculates
         inlined = unit.inlined
-        exits = unit.exits.map { ($0.body.function, $0.reason) }
+        exits = unit.exits.map { ($0.body.function, $0.instruction.start, $0.reason) }
         words = unit.published.map { $0.function.pointee.code! + $0.word }
         codeBytes = symbols.codeBytes
         base = symbols.base(of: unit.published[0].symbol, at: addresses[0])
@@ -89,6 +89,10 @@ extension JIT {
     nonisolated(unsafe) static var refused: [Ref<Function>: String] = [:]
     /// Those of them that must not be inlined either.
     nonisolated(unsafe) static var avoided: Set<Ref<Function>> = []
+
+    /// Instructions that gave up often, and how often functions were compiled again for that.
+    nonisolated(unsafe) static var lostBets: [Ref<Function>: Set<Int>] = [:]
+    nonisolated(unsafe) private static var attempts: [Ref<Function>: Int] = [:]
 
     // MARK: Publishing
 
@@ -147,26 +151,38 @@ extension JIT {
     static let exitHelper: @convention(c) (UInt64, UInt64) -> Void = { number, site in JIT.noteExit(number, Int(site)) }
     static var exitHelperAddress: UInt64 { UInt64(unsafeBitCast(exitHelper, to: UInt.self)) }
 
-    /// Exits of a unit before it is compiled again without bets.
+    /// Exits of a unit before it is compiled again, without those of its bets that lost a tenth of that.
     private static let exitLimit: UInt64 = 500
+    /// After so many compilations a function's unit bets no more.
+    private static let attemptLimit = 3
 
     private static func noteExit(_ number: UInt64, _ site: Int) {
         statistics.exits &+= 1
         // A count may get lost.
         guard vm_try_lock(&lock) else { return }
         let unit = units[number]
-        var first: Ref<Function>?
+        var again: Request?
         if let unit {
             if site < unit.exits.count { unit.exitCounts[site] &+= 1 }
             unit.exitCounts[unit.exits.count] &+= 1
             if unit.exitCounts[unit.exits.count] == exitLimit, unitOf[unit.parts[0].function] == number {
-                first = unit.parts[0].function
+                again = noteLostBets(unit)
             }
         }
         vm_unlock(&lock)
-        guard let first else { return }
+        guard let again else { return }
         statistics.recompiled += 1
-        enqueue(Request(function: first, speculates: false))
+        enqueue(again)
+    }
+
+    /// Under `lock`.
+    private static func noteLostBets(_ unit: NativeUnit) -> Request {
+        for (index, exit) in unit.exits.enumerated() where unit.exitCounts[index] >= exitLimit / 10 {
+            lostBets[exit.function, default: []].insert(exit.word)
+        }
+        let function = unit.parts[0].function
+        attempts[function, default: 0] += 1
+        return Request(function: function, speculates: attempts[function]! < attemptLimit, isAgain: true)
     }
 
     // MARK: The end
@@ -183,6 +199,8 @@ extension JIT {
             statistics.freed += 1
         }
         for function in refused.keys where belongs(function, module) { refused[function] = nil }
+        for function in lostBets.keys where belongs(function, module) { lostBets[function] = nil }
+        for function in attempts.keys where belongs(function, module) { attempts[function] = nil }
         for function in avoided where belongs(function, module) { avoided.remove(function) }
         return gone
     }

@@ -34,8 +34,9 @@ final class Unit {
     let inlinable: [Ref<Function>: FunctionBody]
     /// Those of them that have been inlined.
     private(set) var inlined: Set<Ref<Function>> = []
-    /// Slow halves of arithmetic give native code up.
+    /// Slow halves of arithmetic give native code up, but where that was done too often before.
     let speculates: Bool
+    let lostBets: [Ref<Function>: Set<Int>]
     /// Side exits at random, to test them.
     var stressesExits = false
     let constants: Constants
@@ -51,12 +52,14 @@ final class Unit {
 
     init(
         number: UInt64, bodies: [FunctionBody], inlinable: [Ref<Function>: FunctionBody], speculates: Bool,
+        lostBets: [Ref<Function>: Set<Int>] = [:],
         features: (cpu: String, features: String)
     ) {
         self.number = number
         self.bodies = bodies
         self.inlinable = inlinable
         self.speculates = speculates
+        self.lostBets = lostBets
         ir = IRBuilder(name: bodies[0].name, features: features)
         constants = Constants(ir)
     }
@@ -71,6 +74,11 @@ final class Unit {
         let function = ir.makeFunction(body.name + kind, isPublic: isPublic)
         debug?.begin(function, body, word)
         return function
+    }
+
+    /// The instruction at `word` gives up when its operands are not what they usually are.
+    func bets(_ body: FunctionBody, _ word: Int) -> Bool {
+        speculates && !(lostBets[body.function]?.contains(word) ?? false)
     }
 
     /// Index of a new side exit.

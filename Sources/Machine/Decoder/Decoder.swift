@@ -15,6 +15,14 @@ public func decodeFunction(_ function: Ref<Function>) -> CodePointer {
     }
 }
 
+/// What the Type chunk says of the x registers that an instruction of threaded code reads, by the word it starts at. A
+/// hint, see TypeEntry.
+public func typesInCode(of function: Ref<Function>) -> [Int: [(register: Int, type: TypeEntry)]] {
+    if LoadedModule.of(function).types.count < 2 { return [:] }
+    var decoder = Decoder(function)
+    return decoder.types()
+}
+
 struct Decoder: ~Copyable {
     let function: Ref<Function>
     let module: LoadedModule
@@ -27,6 +35,8 @@ struct Decoder: ~Copyable {
     private var lineBeforeMove: Int?
     private var location: Ref<Location>?
     private var entryLabel = 0
+    /// The code is only looked at, and needs no locations.
+    private var isScan = false
 
     init(_ function: Ref<Function>) {
         self.function = function
@@ -48,6 +58,22 @@ struct Decoder: ~Copyable {
         function.pointee.codeWords = UInt64(code.count)
         module.setEntry(function, entry)
         return entry
+    }
+
+    fileprivate mutating func types() -> [Int: [(register: Int, type: TypeEntry)]] {
+        isScan = true
+        var result: [Int: [(register: Int, type: TypeEntry)]] = [:]
+        while let opcode = try? reader.next() {
+            let start = code.count
+            decode(opcode)
+            // What became a part of the instruction before has no word of its own.
+            guard code.last?.start == start else { continue }
+            for index in 0..<reader.count where operand(index).kind == .x && operand(index).extra != 0 {
+                let number = Int(operand(index).extra)
+                if number < module.types.count { result[start, default: []].append((value(index), module.types[number])) }
+            }
+        }
+        return result
     }
 
     // MARK: Operands
@@ -102,6 +128,7 @@ struct Decoder: ~Copyable {
 
     /// The Location for the line in force.
     mutating func locationWord() -> UInt64 {
+        if isScan { return 0 }
         if location == nil || location?.pointee.frame != UInt32(code.frame) {
             location = module.allocateLocation()
             location?.pointee.function = function
