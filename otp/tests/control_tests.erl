@@ -14,6 +14,7 @@ tests() ->
      {badfun, fun() -> F = id(no_fun), F(1) end},
      {badarity, fun() -> F = fun(X) -> X end, G = id(F), catch erlang:apply(G, [1, 2]), G(1, 2) end},
      {fun_errors, fun() -> [failing_call(K, F) || K <- [call, checked, last, apply, apply_last, kept], F <- [fun(X, Y) -> {X, Y} end, x, fun lists:nope/2]] end},
+     {apply_many, fun() -> [{N, Tail, many(fun(L) -> apply_many(Kind, L) end, lists:duplicate(N, a) ++ Tail)} || Kind <- [function, last, applied, applied_last], N <- [2, 255, 256, 300, 1022, 1023, 1024, 1500], Tail <- [[], b]] end},
      {increment_constants, fun() -> [names(fun() -> F(id(a)) end) || F <- [fun(X) -> {X + 1} end, fun(X) -> {1 + X} end, fun(X) -> {X - 1} end, fun(X) -> {X - -2} end, fun(X) -> {X - 0} end, fun(X) -> {1 - X} end, fun(X) -> {X + -3} end, fun(_) -> {[] + 10230} end, fun(_) -> {a - 2} end, fun(X) -> {X + 1.0} end, fun(X) -> {X + (1 bsl 70)} end, fun(X) -> {-X} end]] end},
      {negative_zero, fun() -> [{<<(negated(A * 1.0)):64/float>>, <<(-id(A)):64/float>>} || A <- [0.0, -0.0, 1.5]] end},
      {dropped_line, fun() -> dropped_line(id(b), id(4)) end},
@@ -98,6 +99,14 @@ call_fun(apply_last, F) -> apply(F, id([1]));
 call_fun(kept, F) -> A = id(1), B = id(2), X = F(A), {X, A, B};
 call_fun(_, _) -> none.
 
+%% More arguments than a function can have.
+apply_many(function, L) -> {apply(id(?MODULE), nope, L)};
+apply_many(last, L) -> apply(id(?MODULE), nope, L);
+apply_many(applied, L) -> {apply(id(fun(X, _, _) -> X end), L)};
+apply_many(applied_last, L) -> apply(id(fun(X, _, _) -> X end), L).
+many(F, L) ->
+    Short = fun(X) -> case X of {R, {_, As}} -> {R, length(As)}; As when is_list(As) -> length(As); _ -> X end end,
+    try F(L) catch C:R:S -> {C, Short(R), [{M, Fn, case {M, As} of {erlang, _} -> n; _ -> Short(As) end} || {M, Fn, As, _} <- lists:sublist(S, 2)]} end.
 names(F) -> try F() catch error:R:S -> {R, [{M, Fn} || {M, Fn, _, _} <- lists:sublist(S, 1), M =:= erlang]} end.
 
 %% The line of the tail call of id/1 is lost, and with it that of the division.

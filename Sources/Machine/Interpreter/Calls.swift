@@ -179,8 +179,7 @@ extension UnsafeMutablePointer where Pointee == Context {
     ) -> CodePointer {
         guard fun.isFun else { return raiseFunError(heap.tuple(Atoms.badfun, fun), returnTo, location) }
         guard fun.funArity == arity else {
-            let arguments = heap.list((0..<arity).map { x[$0] })
-            return raiseFunError(heap.tuple(Atoms.badarity, heap.tuple(fun, arguments)), returnTo, location)
+            return raiseArity(fun, heap.list((0..<arity).map { x[$0] }), returnTo, location)
         }
         let isMissing = !fun.funIsExternal && fun.funEntry.pointee.function == nil
         let isPurging = isMissing && Modules.isPurging(fun.funEntry.pointee.module)
@@ -197,6 +196,12 @@ extension UnsafeMutablePointer where Pointee == Context {
         }
         for i in 0..<fun.funFreeCount { x[arity + i] = fun.funFree(i) }
         return enter(function.pointee.entry, live: arity + fun.funFreeCount)
+    }
+
+    fileprivate func raiseArity(
+        _ fun: Term, _ arguments: Term, _ returnTo: CodePointer?, _ location: UInt64
+    ) -> CodePointer {
+        raiseFunError(heap.tuple(Atoms.badarity, heap.tuple(fun, arguments)), returnTo, location)
     }
 
     /// OTP finds these errors when the return address is on the stack, so its traces name such a caller twice.
@@ -284,6 +289,17 @@ func slow_apply_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     return c.applyRegisters(arity: arity, returnTo: nil, location: pc[3])
 }
 
+/// What is wrong with a list of more than 255 arguments, or an improper one; [] if a list of so many is passed on.
+private func badArguments(_ list: Term, limit: Int) -> Term {
+    var rest = list
+    var count = 0
+    while rest.isCons, count <= limit {
+        rest = rest.tail
+        count += 1
+    }
+    return count > limit ? Atoms.system_limit : rest.isNil ? .nil : Atoms.badarg
+}
+
 /// Entry of erlang:apply/3 as a function: x0 module, x1 function, x2 argument list.
 func slow_apply_3(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     let module = c.x[0]
@@ -295,7 +311,12 @@ func slow_apply_3(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
         c.x[0] = module
         c.x[1] = name
         c.x[2] = list
-        return c.raiseFromBif(export, isProperList(list) ? Atoms.system_limit : Atoms.badarg)
+        let reason = badArguments(list, limit: 1023)
+        guard reason.isNil else { return c.raiseFromBif(export, reason) }
+        // No function has so many parameters.
+        c.process.pointee.sliceReductions -= 1
+        let handler = Exports.findOrMake(errorHandler(c.process), Atoms.undefined_function, 3)
+        return c.enter(handler.pointee.entry, live: 3)
     }
     c.process.pointee.sliceReductions -= 1
     return c.enter(Exports.findOrMake(module, name, arity).pointee.entry, live: arity)
@@ -308,7 +329,9 @@ func slow_apply_2(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     guard let arity = c.spread(list) else {
         c.x[0] = fun
         c.x[1] = list
-        return c.raiseFromBif(Exports.findOrMake(Atoms.erlang, Atoms.apply, 2), Atoms.badarg)
+        let reason = badArguments(list, limit: 1022)
+        if reason.isNil, fun.isFun { return c.raiseArity(fun, list, nil, 0) }
+        return c.raiseFromBif(Exports.findOrMake(Atoms.erlang, Atoms.apply, 2), reason.isNil ? Atoms.badarg : reason)
     }
     return c.enterFun(fun, arity: arity, location: 0)
 }
@@ -320,14 +343,18 @@ func slow_check_apply(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     let target = c.x[0]
     var rest = c.x[arity - 1]
     var count = 0
-    while rest.isCons, count <= 255 {
+    while rest.isCons, count <= 1023 {
         rest = rest.tail
         count += 1
     }
     let isFitting =
-        arity == 3 ? target.isAtom && c.x[1].isAtom : target.isBoxed(Subtag.fun) && target.funArity == count
+        arity == 3
+        ? target.isAtom && c.x[1].isAtom && count < 1024 : target.isBoxed(Subtag.fun) && target.funArity == count
     if rest.isNil, isFitting { return pc + 3 }
-    if arity == 2, rest.isNil, count <= 255, let count = c.spread(c.x[1]) { return c.enterFun(target, arity: count, location: pc[2]) }
+    if arity == 2, rest.isNil, count <= 255, let count = c.spread(c.x[1]) {
+        return c.enterFun(target, arity: count, location: pc[2])
+    }
+    if arity == 2, rest.isNil, count < 1023, target.isFun { return c.raiseArity(target, c.x[1], nil, pc[2]) }
     c.pushReturn(pc + 3)
     return c.enter(Exports.findOrMake(Atoms.erlang, Atoms.apply, arity).pointee.entry, live: arity)
 }
