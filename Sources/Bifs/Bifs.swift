@@ -17,7 +17,7 @@ private let tables: [[Bif]] = [
     tupleBifs,
     atomBifs,
     hashBifs,
-    debugBifs,
+    debugBifs, dirtyBifs,
     operatorBifs,
     typeTestBifs,
     numberBifs,

@@ -26,6 +26,7 @@ public let atomList = """
     advise_nif
     aead_cipher_nif
     alias
+    alive
     all
     all_but_first
     all_names
@@ -276,6 +277,7 @@ public let atomList = """
     dollarDollar=$$
     dollarUnderscore=$_
     dollar_endonly
+    done
     dont_need
     dotall
     driver_options
@@ -960,6 +962,7 @@ public let atomList = """
     read_nif
     read_timer
     read_write
+    ready
     ready_error
     ready_input
     receive
@@ -984,6 +987,7 @@ public let atomList = """
     reply_tag
     report_errors
     request_system_task
+    reschedule
     resolution
     restart
     resume_process
@@ -1238,6 +1242,7 @@ public let atomList = """
     version
     version_error
     visible
+    wait
     waiting
     wall_clock
     warning

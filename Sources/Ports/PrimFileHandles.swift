@@ -71,32 +71,11 @@ extension UnsafeMutablePointer where Pointee == Heap {
     }
 }
 
-/// Data of which one call moves more goes to a dirty I/O thread. Less in a regular file is quicker done than handed over.
-let largeTransfer = 256 << 10
-
-/// Whether a call that moves `count` bytes may keep its thread for long: it then belongs to a dirty I/O thread.
-private func mayBlock(_ process: Ref<Process>, _ descriptor: Int32, _ count: Int) -> Bool {
-    guard process.pointee.native == nil else { return false }
-    if count > largeTransfer { return true }
-    var status = stat()
-    return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
-}
-
-/// Whether to open the file may block: it is a pipe or a device.
-func mayBlock(_ process: Ref<Process>, opening path: UnsafePointer<CChar>) -> Bool {
-    guard process.pointee.native == nil else { return false }
-    var status = stat()
-    guard stat(path, &status) == 0 else { return false }
-    let type = status.st_mode & S_IFMT
-    return type != S_IFREG && type != S_IFDIR
-}
-
 func prim_file_read_nif_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     withFile(process, arguments) { file in
         guard arguments[1].isNumber else { return process.badarg() }
         guard let count = int64(arguments[1]), count >= 0 else { return process.heap.posixError(EINVAL) }
         let descriptor = file.pointee.descriptor
-        if mayBlock(process, descriptor, count) { return process.goDirty(arguments, DirtyKind.io) }
         return readBinary(process.heap, count) { target, count, _ in read(descriptor, target, count) }
     }
 }
@@ -108,7 +87,6 @@ func prim_file_pread_nif_3(_ process: Ref<Process>, _ arguments: Arguments) -> T
             return process.heap.posixError(EINVAL)
         }
         let descriptor = file.pointee.descriptor
-        if mayBlock(process, descriptor, count) { return process.goDirty(arguments, DirtyKind.io) }
         return readBinary(process.heap, count) { target, count, done in
             pread(descriptor, target, count, offset &+ done)
         }
@@ -150,8 +128,6 @@ func prim_file_write_nif_2(_ process: Ref<Process>, _ arguments: Arguments) -> T
         guard let vector = ByteVector(arguments[1]) else { return process.badarg() }
         defer { vector.release() }
         let descriptor = file.pointee.descriptor
-        let size = vector.views.reduce(0) { $0 + $1.count }
-        if mayBlock(process, descriptor, size) { return process.goDirty(arguments, DirtyKind.io) }
         let error = writeFully(vector) { parts, count, _ in writev(descriptor, parts, count) }
         if error != 0 { return process.heap.posixError(error) }
         return vector.rest.isNil ? Atoms.ok : process.heap.tuple(Atoms.continue, vector.rest)
@@ -232,7 +208,6 @@ func prim_file_open_nif_2(_ process: Ref<Process>, _ arguments: Arguments) -> Te
     guard arguments[1].isList else { return process.badarg() }
     let mode = openFlags(arguments[1])
     return withPath(process, arguments[0]) { path in
-        if mayBlock(process, opening: path) { return process.goDirty(arguments, DirtyKind.io) }
         var descriptor: Int32
         repeat {
             descriptor = open(path, mode.flags, mode.isDirectory ? 0o777 : 0o666)
@@ -363,20 +338,20 @@ private func accessByMode(_ status: stat) -> (read: Bool, write: Bool) {
 }
 
 let primFileHandlesTable: [Bif] = [
-    Bif("prim_file", "open_nif", 2, prim_file_open_nif_2),
+    Bif("prim_file", "open_nif", 2, dirty: DirtyKind.io, prim_file_open_nif_2),
     Bif("prim_file", "file_desc_to_ref_nif", 1, prim_file_file_desc_to_ref_nif_1),
-    Bif("prim_file", "close_nif", 1, prim_file_close_nif_1),
-    Bif("prim_file", "delayed_close_nif", 1, prim_file_delayed_close_nif_1),
-    Bif("prim_file", "read_nif", 2, prim_file_read_nif_2),
-    Bif("prim_file", "write_nif", 2, prim_file_write_nif_2),
-    Bif("prim_file", "pread_nif", 3, prim_file_pread_nif_3),
-    Bif("prim_file", "pwrite_nif", 3, prim_file_pwrite_nif_3),
-    Bif("prim_file", "ipread_s32bu_p32bu_nif", 3, prim_file_ipread_s32bu_p32bu_nif_3),
+    Bif("prim_file", "close_nif", 1, dirty: DirtyKind.io, prim_file_close_nif_1),
+    Bif("prim_file", "delayed_close_nif", 1, dirty: DirtyKind.io, prim_file_delayed_close_nif_1),
+    Bif("prim_file", "read_nif", 2, dirty: DirtyKind.io, prim_file_read_nif_2),
+    Bif("prim_file", "write_nif", 2, dirty: DirtyKind.io, prim_file_write_nif_2),
+    Bif("prim_file", "pread_nif", 3, dirty: DirtyKind.io, prim_file_pread_nif_3),
+    Bif("prim_file", "pwrite_nif", 3, dirty: DirtyKind.io, prim_file_pwrite_nif_3),
+    Bif("prim_file", "ipread_s32bu_p32bu_nif", 3, dirty: DirtyKind.io, prim_file_ipread_s32bu_p32bu_nif_3),
     Bif("prim_file", "seek_nif", 3, prim_file_seek_nif_3),
     Bif("prim_file", "sync_nif", 2, dirty: DirtyKind.io, prim_file_sync_nif_2),
-    Bif("prim_file", "truncate_nif", 1, prim_file_truncate_nif_1),
-    Bif("prim_file", "allocate_nif", 3, prim_file_allocate_nif_3),
-    Bif("prim_file", "advise_nif", 4, prim_file_advise_nif_4),
+    Bif("prim_file", "truncate_nif", 1, dirty: DirtyKind.io, prim_file_truncate_nif_1),
+    Bif("prim_file", "allocate_nif", 3, dirty: DirtyKind.io, prim_file_allocate_nif_3),
+    Bif("prim_file", "advise_nif", 4, dirty: DirtyKind.io, prim_file_advise_nif_4),
     Bif("prim_file", "get_handle_nif", 1, prim_file_get_handle_nif_1),
-    Bif("prim_file", "read_handle_info_nif", 1, prim_file_read_handle_info_nif_1),
+    Bif("prim_file", "read_handle_info_nif", 1, dirty: DirtyKind.io, prim_file_read_handle_info_nif_1),
 ]

@@ -99,7 +99,6 @@ func prim_file_list_dir_nif_1(_ process: Ref<Process>, _ arguments: Arguments) -
 
 func prim_file_read_file_nif_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     withPath(process, arguments[0]) { path in
-        if mayBlock(process, opening: path) { return process.goDirty(arguments, DirtyKind.io) }
         var descriptor: Int32
         repeat { descriptor = open(path, O_RDONLY | O_CLOEXEC) } while descriptor < 0 && errno == EINTR
         guard descriptor >= 0 else { return process.heap.posixError(errno) }
@@ -237,21 +236,21 @@ func prim_file_set_time_nif_4(_ process: Ref<Process>, _ arguments: Arguments) -
 }
 
 let primFilePathsTable: [Bif] = [
-    Bif("prim_file", "read_info_nif", 2, prim_file_read_info_nif_2),
-    Bif("prim_file", "read_link_nif", 1, prim_file_read_link_nif_1),
-    Bif("prim_file", "list_dir_nif", 1, prim_file_list_dir_nif_1),
-    Bif("prim_file", "read_file_nif", 1, prim_file_read_file_nif_1),
+    Bif("prim_file", "read_info_nif", 2, dirty: DirtyKind.io, prim_file_read_info_nif_2),
+    Bif("prim_file", "read_link_nif", 1, dirty: DirtyKind.io, prim_file_read_link_nif_1),
+    Bif("prim_file", "list_dir_nif", 1, dirty: DirtyKind.io, prim_file_list_dir_nif_1),
+    Bif("prim_file", "read_file_nif", 1, dirty: DirtyKind.io, prim_file_read_file_nif_1),
     Bif("prim_file", "get_cwd_nif", 0, prim_file_get_cwd_nif_0),
     Bif("prim_file", "get_device_cwd_nif", 1, prim_file_get_device_cwd_nif_1),
     Bif("prim_file", "altname_nif", 1, prim_file_altname_nif_1),
-    Bif("prim_file", "set_cwd_nif", 1, prim_file_set_cwd_nif_1),
-    Bif("prim_file", "make_dir_nif", 1, prim_file_make_dir_nif_1),
-    Bif("prim_file", "del_file_nif", 1, prim_file_del_file_nif_1),
-    Bif("prim_file", "del_dir_nif", 1, prim_file_del_dir_nif_1),
-    Bif("prim_file", "rename_nif", 2, prim_file_rename_nif_2),
-    Bif("prim_file", "make_hard_link_nif", 2, prim_file_make_hard_link_nif_2),
-    Bif("prim_file", "make_soft_link_nif", 2, prim_file_make_soft_link_nif_2),
-    Bif("prim_file", "set_permissions_nif", 2, prim_file_set_permissions_nif_2),
-    Bif("prim_file", "set_owner_nif", 3, prim_file_set_owner_nif_3),
-    Bif("prim_file", "set_time_nif", 4, prim_file_set_time_nif_4),
+    Bif("prim_file", "set_cwd_nif", 1, dirty: DirtyKind.io, prim_file_set_cwd_nif_1),
+    Bif("prim_file", "make_dir_nif", 1, dirty: DirtyKind.io, prim_file_make_dir_nif_1),
+    Bif("prim_file", "del_file_nif", 1, dirty: DirtyKind.io, prim_file_del_file_nif_1),
+    Bif("prim_file", "del_dir_nif", 1, dirty: DirtyKind.io, prim_file_del_dir_nif_1),
+    Bif("prim_file", "rename_nif", 2, dirty: DirtyKind.io, prim_file_rename_nif_2),
+    Bif("prim_file", "make_hard_link_nif", 2, dirty: DirtyKind.io, prim_file_make_hard_link_nif_2),
+    Bif("prim_file", "make_soft_link_nif", 2, dirty: DirtyKind.io, prim_file_make_soft_link_nif_2),
+    Bif("prim_file", "set_permissions_nif", 2, dirty: DirtyKind.io, prim_file_set_permissions_nif_2),
+    Bif("prim_file", "set_owner_nif", 3, dirty: DirtyKind.io, prim_file_set_owner_nif_3),
+    Bif("prim_file", "set_time_nif", 4, dirty: DirtyKind.io, prim_file_set_time_nif_4),
 ]

@@ -97,7 +97,7 @@ private func startFirstProcesses(_ arguments: [String], module: String) {
     start("erts_code_purger", .nil, arity: 0, ProcessPriority.high)
     LiteralReleases.collector = start("erts_literal_area_collector", .nil, arity: 0, ProcessPriority.high)
     for priority in [ProcessPriority.normal, ProcessPriority.high, ProcessPriority.max] {
-        start("erts_dirty_process_signal_handler", .nil, arity: 0, priority)
+        DirtySignals.setHandler(start("erts_dirty_process_signal_handler", .nil, arity: 0, priority), priority)
     }
 }
 

@@ -273,6 +273,10 @@ typedef struct NativeCall {
     struct Fiber *_Nullable fiber; // null: a dirty thread runs it
     Signal *_Nullable postponed;   // requests that have to wait for its end, newest first
     uint32_t kind;                 // DirtyKind, 0 on a fiber
+    // Of a process that has ended while a dirty thread ran the function:
+    Signal *_Nullable ending;      // what ended it
+    Term endReason;
+    uint64_t endTurn;              // of Endings
 } NativeCall;
 
 // MARK: - Scheduler

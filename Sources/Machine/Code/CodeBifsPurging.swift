@@ -29,10 +29,14 @@ func erts_internal_check_process_code_1(_ process: Ref<Process>, _ arguments: Ar
     return boolean(Modules.usesOldCode(process, arguments[0]))
 }
 
-/// No process of this machine runs on a dirty scheduler, so the answer is always "ask it in the normal way".
+/// The same for a process on a dirty thread; `normal` if it is no longer there.
 func erts_internal_check_dirty_process_code_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    guard DirtySignals.isHandler(process.pointee.id) else { return process.notsup() }
     guard arguments[0].isLocalPid, arguments[1].isAtom else { return process.badarg() }
-    return Atoms.normal
+    var usesOld = false
+    let isDirty = DirtySignals.attend(arguments[0]) { usesOld = Modules.usesOldCode($0, arguments[1]) }
+    if isDirty { return boolean(usesOld) }
+    return ProcessTable.find(arguments[0]) == nil ? Atoms.false : Atoms.normal
 }
 
 func erts_internal_purge_module_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {

@@ -67,16 +67,23 @@ enum NativeCalls {
     /// Forgets the call; what had to wait for it is handled next.
     fileprivate static func end(_ process: Ref<Process>) {
         guard let call = process.pointee.native else { return }
+        returnPostponed(process)
         process.pointee.native = nil
         if let fiber = call.pointee.fiber { vm_fiber_free(fiber) }
-        var signal = call.pointee.postponed
-        if signal != nil { process.setState(ProcessState.signals) }
+        free(call)
+    }
+
+    /// Puts the requests that wait back into the queue.
+    static func returnPostponed(_ process: Ref<Process>) {
+        guard let call = process.pointee.native, let first = call.pointee.postponed else { return }
+        call.pointee.postponed = nil
+        process.setState(ProcessState.signals)
+        var signal: Ref<Signal>? = first
         while let current = signal {
             signal = current.pointee.next
             current.pointee.next = nil
             returnToQueue(process, current)
         }
-        free(call)
     }
 
     /// Keeps a request that needs the heap to stand still; false if it can be handled now.

@@ -145,7 +145,8 @@ struct InfoBuilder {
         let depth = max(Int(vm_load_relaxed(&backtraceDepth)), 1)
         if !isOwn, process.isHibernating { return .nil }
         let place = Whereabouts(process, isOwn: isOwn)
-        var list: [Term] = [frame(place)]
+        // As in OTP, a function on a dirty thread has no frame.
+        var list: [Term] = process.state & ProcessState.dirty != 0 ? [] : [frame(place)]
         withUnsafeTemporaryAllocation(of: UInt64.self, capacity: depth) { buffer in
             let count = RawTrace.gather(
                 place.firstReturn, process.pointee.stackEnd, into: buffer.baseAddress!, limit: depth - 1)
@@ -162,6 +163,7 @@ struct InfoBuilder {
         if isOwn { return Atoms.running }
         if state & ProcessState.exiting != 0 { return Atoms.exiting }
         if state & ProcessState.collecting != 0 { return Atoms.garbage_collecting }
+        if state & ProcessState.dirtyRunning != 0 { return Atoms.running }
         if state & ProcessState.suspended != 0 { return Atoms.suspended }
         return state & ProcessState.active != 0 ? Atoms.runnable : Atoms.waiting
     }

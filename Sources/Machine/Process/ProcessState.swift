@@ -38,6 +38,13 @@ import Terms
     public static let collecting: UInt32 = 1 << 9
     /// Something about the process is traced (Trace/Tracees.swift); set and cleared by whoever changes that.
     public static let traced: UInt32 = 1 << 10
+    /// Waits for a dirty thread, or is on one: others handle its signals (Signals/DirtySignals.swift). Set by its scheduler,
+    /// cleared by the dirty thread.
+    public static let dirty: UInt32 = 1 << 11
+    /// A dirty thread is at it.
+    public static let dirtyRunning: UInt32 = 1 << 12
+    /// Somebody handles the signals of a dirty process, which cannot go on meanwhile.
+    public static let attended: UInt32 = 1 << 13
 }
 
 /// Bits of Process.flags.

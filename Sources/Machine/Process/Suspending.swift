@@ -7,15 +7,26 @@ import Terms
 enum Suspending {
     /// Signal.flags: the sender suspends the process already.
     static let again: UInt32 = 1
+    /// Signal.flags: the process is suspended, but was on a dirty thread; the answer comes when it is back.
+    static let answerDue: UInt32 = 2
 
     // MARK: In the suspended process
 
     static func handle(_ signal: Ref<Signal>, _ process: Ref<Process>) {
+        if signal.pointee.flags & answerDue != 0 {
+            answer(signal, process, Atoms.suspended)
+            return freeSignal(signal)
+        }
         vm_lock(&process.pointee.signalLock)
         if signal.pointee.flags & again == 0 { process.pointee.suspendCount += 1 }
         process.setState(ProcessState.suspended)
         vm_unlock(&process.pointee.signalLock)
+        if process.state & ProcessState.dirty != 0 {
+            signal.pointee.flags |= answerDue
+            if NativeCalls.postpone(signal, process) { return }
+        }
         answer(signal, process, Atoms.suspended)
+        freeSignal(signal)
     }
 
     static func answerGone(_ signal: Ref<Signal>, _ process: Ref<Process>) { answer(signal, process, Atoms.exited) }

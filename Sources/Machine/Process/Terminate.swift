@@ -18,7 +18,14 @@ public func terminateProcess(_ process: Ref<Process>) {
     if pid == .localPid(0) || process.state & ProcessState.system != 0 {
         CrashDump.exit("System process \(printed(pid)) terminated: \(printed(process.pointee.reason))", caller: process)
     }
-    if process.isTraced { Trace.processEvent(process, Atoms.exit, process.pointee.reason) }
+    tellOfEnd(process, process.pointee.reason)
+    freeMemory(process)
+    ProcessTable.release(process)
+}
+
+/// What others see of the end of a process.
+private func tellOfEnd(_ process: Ref<Process>, _ reason: Term) {
+    if process.isTraced { Trace.processEvent(process, Atoms.exit, reason) }
     if process.pointee.hasTimeout != 0 { cancelTimeout(process) }
     Registry.release(process)
     ExitHooks.tables?(process)
@@ -26,11 +33,31 @@ public func terminateProcess(_ process: Ref<Process>) {
     ProcessTable.withdraw(process)
     answerLeftovers(process, closeQueue(process))
     Suspending.releaseAll(process)
-    tellLinks(process, pid)
-    tellMonitors(process, pid)
+    tellLinks(process, reason)
+    tellMonitors(process, reason)
     Tracees.forget(process)
+}
+
+/// Ends a process that a dirty thread has for all others; the thread frees what is left when its function returns.
+/// Requires: it is attended, and NativeCall.endReason is set.
+func endOnDirtyThread(_ process: Ref<Process>) {
+    guard let call = process.pointee.native else { return }
+    call.pointee.endTurn = Endings.enter()
+    tellOfEnd(process, call.pointee.endReason)
+    answerLeftovers(process, call.pointee.postponed)
+    call.pointee.postponed = nil
+}
+
+/// The rest of that, on the dirty thread.
+func finishEnded(_ process: Ref<Process>) {
+    guard let call = process.pointee.native else { return }
+    let turn = call.pointee.endTurn
+    if let signal = call.pointee.ending { freeSignal(signal) }
+    process.pointee.native = nil
+    free(call)
     freeMemory(process)
     ProcessTable.release(process)
+    Endings.leave(turn)
 }
 
 /// From now on nothing is queued. Answers what was.
@@ -67,8 +94,8 @@ private func answerLeftovers(_ process: Ref<Process>, _ first: Ref<Signal>?) {
     }
 }
 
-private func tellLinks(_ process: Ref<Process>, _ pid: Term) {
-    let reason = process.pointee.reason
+private func tellLinks(_ process: Ref<Process>, _ reason: Term) {
+    let pid = process.pointee.id
     let scheduler = process.pointee.scheduler
     IdTable.forEachInOrder(process.pointee.links) { entry in
         guard entry.pointee.a == 0 else { return }
@@ -81,8 +108,8 @@ private func tellLinks(_ process: Ref<Process>, _ pid: Term) {
     }
 }
 
-private func tellMonitors(_ process: Ref<Process>, _ pid: Term) {
-    let reason = process.pointee.reason
+private func tellMonitors(_ process: Ref<Process>, _ reason: Term) {
+    let pid = process.pointee.id
     let scheduler = process.pointee.scheduler
     IdTable.forEachInOrder(process.pointee.monitors) { entry in
         let numbers = (entry.pointee.key.first, entry.pointee.key.second)

@@ -310,6 +310,11 @@ private func request(_ process: Ref<Process>, requester: Term, _ arguments: Argu
         guard argument.isAtom else { return process.badarg() }
     default: return process.badarg()
     }
+    let isDirty = (ProcessTable.find(arguments[0])?.state ?? 0) & ProcessState.dirty != 0
+    if kind == Atoms.check_process_code, isDirty, task.tupleSize == 3 {
+        DirtySignals.handOver(task, of: arguments[0], arguments[1], for: requester, from: process.pointee.scheduler)
+        return Atoms.ok
+    }
     SystemTasks.request(task, of: arguments[0], for: requester, on: process.pointee.scheduler)
     return Atoms.ok
 }
@@ -322,13 +327,14 @@ func erts_internal_is_system_process_1(_ process: Ref<Process>, _ arguments: Arg
 
 func erts_internal_is_process_executing_dirty_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     guard arguments[0].isLocalPid else { return process.badarg() }
-    return truth(ProcessTable.find(arguments[0])?.pointee.dirtyKind ?? 0 != 0)
+    return truth((ProcessTable.find(arguments[0])?.state ?? 0) & ProcessState.dirty != 0)
 }
 
-/// Signals to a process on a dirty thread wait until it is back: `false`, nothing was done for it.
+/// For the processes that handle the signals of dirty ones.
 func erts_internal_dirty_process_handle_signals_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
-    guard arguments[0].isLocalPid else { return Atoms.false }
-    return ProcessTable.find(arguments[0]) == nil ? Atoms.false : Atoms.normal
+    guard DirtySignals.isHandler(process.pointee.id) else { return process.notsup() }
+    guard arguments[0].isLocalPid else { return process.badarg() }
+    return DirtySignals.attend(arguments[0]) { handleSignals($0) } ? Atoms.ok : Atoms.normal
 }
 
 // MARK: - Dynamic trace tags: there is no dynamic tracing, so a tag is never kept

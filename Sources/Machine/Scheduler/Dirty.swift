@@ -1,7 +1,8 @@
 // Dirty.swift: threads for native functions that block or run long. A process that is to call one leaves Erlang code
 // with its arguments saved; a thread of the right pool calls the function and puts the process back into a run queue.
 //
-// While a dirty thread has it, the process keeps ProcessState.running, so nobody else queues or frees it. Signals wait.
+// While a dirty thread has it, the process keeps ProcessState.running, so nobody else queues or frees it. Its signals are
+// handled elsewhere (Signals/DirtySignals.swift).
 
 import CMachine
 import Glibc
@@ -57,14 +58,20 @@ func dirtyMain(_ scheduler: Ref<Scheduler>) {
         process.pointee.scheduler = scheduler
         vm_store_relaxed(&scheduler.pointee.activeSince, UInt64(Clock.osMonotonic()))
         runDirty(process)
+        let hasEnded = DirtySignals.finish(process)
         scheduler.addActive(until: UInt64(Clock.osMonotonic()))
         process.pointee.dirtyKind = 0
-        // An exception stays in the process: entering Erlang code raises it.
-        if process.switchOut() { Schedulers.push(process, from: nil) }
+        if hasEnded {
+            finishEnded(process)
+        } else if process.switchOut() {
+            // An exception stays in the process: entering Erlang code raises it.
+            Schedulers.push(process, from: nil)
+        }
     }
 }
 
 private func runDirty(_ process: Ref<Process>) {
-    guard let call = process.pointee.native else { return }
+    process.setState(ProcessState.dirtyRunning)
+    guard let call = process.pointee.native, !process.isExiting else { return }
     call.pointee.result = call.pointee.body(process, call.arguments)
 }

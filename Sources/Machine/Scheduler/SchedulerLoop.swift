@@ -62,6 +62,7 @@ func putAway(_ process: Ref<Process>, _ reason: UInt64, _ scheduler: Ref<Schedul
     if reason == ExitReason.terminated {
         terminateProcess(process)
     } else if process.pointee.dirtyKind != 0 {
+        DirtySignals.begin(process, scheduler)
         Dirty.enqueue(process)
     } else if process.switchOut() {
         Schedulers.push(process, from: scheduler)

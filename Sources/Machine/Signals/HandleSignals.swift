@@ -1,5 +1,6 @@
 // HandleSignals.swift: a process takes over its outer queue: messages move to the inner queue, other signals take effect,
-// in the order in which they arrived. Runs when the process is switched in and when a receive finds no message.
+// in the order in which they arrived. Runs when the process is switched in and when a receive finds no message; for a
+// process that a dirty thread has, elsewhere (DirtySignals.swift).
 
 import CMachine
 import Terms
@@ -23,7 +24,7 @@ func handleSignals(_ process: Ref<Process>) -> Bool {
             break
         }
     }
-    process.bump(handled)
+    if process.state & ProcessState.dirty == 0 { process.bump(handled) }
     // What a signal left behind (EXIT, DOWN, ...) must be looked at as if it had arrived.
     if process.pointee.messageCount > messages { process.setState(ProcessState.active) }
     return !process.isExiting
@@ -53,10 +54,13 @@ private func handle(_ signal: Ref<Signal>, _ process: Ref<Process>) {
     case SignalKind.monitor: Monitors.handleMonitor(signal, process)
     case SignalKind.demonitor: Monitors.handleDemonitor(signal, process)
     case SignalKind.down: return Monitors.handleDown(signal, process)
-    case SignalKind.groupLeader: handleGroupLeader(signal, process)
+    case SignalKind.groupLeader:
+        // Its heap belongs to the native function.
+        if signal.pointee.fragments != nil, NativeCalls.postpone(signal, process) { return }
+        handleGroupLeader(signal, process)
     case SignalKind.isAlive: reply(signal.numbers, to: signal.pointee.from, from: process, Atoms.true)
     case SignalKind.processInfo: ProcessInfo.handle(signal, process)
-    case SignalKind.suspend: Suspending.handle(signal, process)
+    case SignalKind.suspend: return Suspending.handle(signal, process)
     case SignalKind.systemTask:
         if NativeCalls.postpone(signal, process) { return }
         SystemTasks.handle(signal, process)
@@ -107,6 +111,7 @@ private func turnIntoMessage(_ signal: Ref<Signal>, _ process: Ref<Process>) {
 }
 
 private func endBySignal(_ signal: Ref<Signal>, _ process: Ref<Process>, _ reason: Term) {
+    if process.state & ProcessState.dirty != 0 { return DirtySignals.end(process, by: signal, reason) }
     process.adopt(signal)
     process.mustExit(reason)
     freeSignal(signal)

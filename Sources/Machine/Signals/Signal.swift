@@ -105,9 +105,15 @@ func deliver(_ signal: Ref<Signal>, to pid: Term, from scheduler: Ref<Scheduler>
     process.pointee.outerCount &+= 1
     let bits = SignalKind.isMessage(signal.pointee.kind) ? ProcessState.active : ProcessState.signals
     let push = process.markRunnable(bits)
+    let isDirty = bits == ProcessState.signals && process.state & ProcessState.dirty != 0
+    let priority = process.pointee.priority
     vm_unlock(&process.pointee.signalLock)
     // Whoever set `queued` owns the process until it is in a queue, so it cannot have ended in between.
-    if push { Schedulers.push(process, from: scheduler) }
+    if push {
+        Schedulers.push(process, from: scheduler)
+    } else if _slowPath(isDirty) {
+        DirtySignals.request(pid, priority, from: scheduler)
+    }
     return true
 }
 
