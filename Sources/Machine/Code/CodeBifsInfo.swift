@@ -97,7 +97,8 @@ private func moduleInfo(_ heap: Ref<Heap>, _ module: LoadedModule, _ key: Term) 
 
 private func isNif(_ function: Ref<Function>) -> Bool {
     let found = Exports.find(function.pointee.moduleName, function.pointee.name, Int(function.pointee.arity))
-    return found.map { $0.isNative && !$0.isBuiltin } ?? false
+    if let found, found.isNative { return !found.isBuiltin }
+    return Exports.isHiddenNative(function.pointee.moduleName, function.pointee.name, Int(function.pointee.arity))
 }
 
 /// `[{Name, Arity}]`

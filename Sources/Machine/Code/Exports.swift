@@ -114,6 +114,46 @@ public enum Exports {
         vm_store_release(&table, UInt64(UInt(bitPattern: larger)))
     }
 
+    static var byteCount: Int {
+        let slots = Words(bitPattern: UInt(vm_load_acquire(&table))).unsafelyUnwrapped
+        return (Int(slots[0]) + 2) * 8 + count * MemoryLayout<Export>.stride
+    }
+
+    // MARK: Native functions that their module does not export
+
+    /// By module, name and arity: exports that only the module's own functions lead to. Under `hiddenLock`.
+    nonisolated(unsafe) private static var hidden: [HiddenKey: Ref<Export>] = [:]
+    nonisolated(unsafe) private static var hiddenLock = Lock()
+    private struct HiddenKey: Hashable {
+        let module, name: UInt64
+        let arity: Int
+    }
+
+    /// The native function that stands for a function of a module. A NIF that the module does not export is taken out of
+    /// the table, so that calls from elsewhere do not find it.
+    static func native(_ module: Term, _ name: Term, _ arity: Int, isExported: Bool) -> Ref<Export>? {
+        vm_lock(&hiddenLock)
+        defer { vm_unlock(&hiddenLock) }
+        let key = HiddenKey(module: module.raw, name: name.raw, arity: arity)
+        if let found = hidden[key] { return found }
+        guard let export = find(module, name, arity), export.isNative else { return nil }
+        if isExported || export.isBuiltin { return export }
+        let copy = makePrivate(module, name, arity)
+        copy.pointee.bif = export.pointee.bif
+        copy.pointee.dirtyBif = export.pointee.dirtyBif
+        copy.makeNative(handler: export.pointee.stub.0, flags: export.pointee.flags)
+        hidden[key] = copy
+        export.withdrawNative()
+        return copy
+    }
+
+    /// Whether the function is a native one that `native` has hidden.
+    static func isHiddenNative(_ module: Term, _ name: Term, _ arity: Int) -> Bool {
+        vm_lock(&hiddenLock)
+        defer { vm_unlock(&hiddenLock) }
+        return hidden[HiddenKey(module: module.raw, name: name.raw, arity: arity)] != nil
+    }
+
     /// Calls `body` with every export there is.
     public static func forEach(_ body: (Ref<Export>) -> Void) {
         let slots = Words(bitPattern: UInt(vm_load_acquire(&table))).unsafelyUnwrapped
@@ -147,6 +187,15 @@ extension UnsafeMutablePointer where Pointee == Export {
         pointee.stub.0 = handler
         pointee.flags |= flags | ExportFlags.native
         publish(entry: stubAddress)
+    }
+
+    /// The export has no native function any more.
+    fileprivate func withdrawNative() {
+        pointee.flags &= ~(ExportFlags.native | ExportFlags.nif)
+        resetStub()
+        publish(entry: stubAddress)
+        pointee.bif = nil
+        pointee.dirtyBif = nil
     }
 
     /// Requires: the code-modification lock, once processes run.

@@ -122,11 +122,12 @@ public final class LoadedModule: @unchecked Sendable {
                     arity: lambda.arity - lambda.freeCount, freeCount: lambda.freeCount))
             (funFunctions + row).initialize(to: functions + Int(index.labels[lambda.label].function))
         }
-        for row in 0..<functionCount { fillFunction(row, index.functions[row]) }
+        let hasNifs = isStaticNifLibrary(name)
+        for row in 0..<functionCount { fillFunction(row, index.functions[row], hasNifs: hasNifs) }
         JITHooks.prepared?(self)
     }
 
-    private func fillFunction(_ row: Int, _ source: CodeIndex.Function) {
+    private func fillFunction(_ row: Int, _ source: CodeIndex.Function, hasNifs: Bool) {
         let function = functions + row
         memset(function, 0, MemoryLayout<Function>.stride)
         function.pointee.module = Unmanaged.passUnretained(self).toOpaque()
@@ -142,7 +143,10 @@ public final class LoadedModule: @unchecked Sendable {
         function.pointee.stub.0 = handlerSlots.decodeFunction
         function.pointee.stub.1 = UInt64(UInt(bitPattern: function))
         // A native function of that name wins, also for calls within the module.
-        if let export = Exports.find(name, function.pointee.name, source.arity), export.isNative {
+        let export = hasNifs
+            ? Exports.native(name, function.pointee.name, source.arity, isExported: exportOf[row] != nil)
+            : Exports.find(name, function.pointee.name, source.arity)
+        if let export, export.isNative {
             function.pointee.entry = export.stubAddress
         } else {
             function.pointee.entry = function.stubAddress
