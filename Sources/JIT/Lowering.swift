@@ -616,7 +616,8 @@ final class Lowering {
     }
 
     /// Makes room: `bytes` between heap and stack besides the reserve, and the boxes that live floats may need.
-    func heapTest(bytes: Int, live: Int) {
+    /// `canRetry`: the instruction has changed nothing yet.
+    func heapTest(bytes: Int, live: Int, canRetry: Bool = false) {
         let waiting = liveAfter.members.filter { known.unboxed.contains($0) }.count
         let bytes = bytes + waiting * Layout.floatWords * 8
         let full = newBlock("full")
@@ -631,7 +632,8 @@ final class Lowering {
                 flush(register)
             }
         }
-        collect(bytes: bytes, live: live)
+        let isPlain = waiting == 0 && liveAfter.members.allSatisfy { $0 < RegisterSet.firstFloat }
+        collect(bytes: bytes, live: live, retry: canRetry && isPlain)
         for register in 0..<live where liveAfter.contains(register) && !known.unboxed.contains(register) { reload(register) }
         ir.branch(room)
         ir.position(room)
@@ -650,15 +652,17 @@ final class Lowering {
         for register in 0..<count where !live.contains(register) || known.unboxed.contains(register) {
             ir.store(ir.word(Term.nil.raw), registerAddress(register), .x)
         }
-        collect(bytes: bytes, live: count)
+        collect(bytes: bytes, live: count, retry: false)
         ir.branch(room)
         ir.position(room)
     }
 
-    private func collect(bytes: Int, live: Int) {
+    /// `retry`: the process may be collected elsewhere and begin the instruction anew, in the interpreter.
+    private func collect(bytes: Int, live: Int, retry: Bool) {
         let collect = helper(
-            .collect, ir.i64, [ir.pointer, ir.i64, ir.pointer, ir.pointer, ir.i64, ir.i64])
-        let leaving = ir.call(collect, [context, ir.int(bytes / 8), stack, heapTop, reductions, ir.int(live)])
+            .collect, ir.i64, [ir.pointer, ir.i64, ir.pointer, ir.pointer, ir.i64, ir.i64, ir.pointer])
+        let pc = retry ? place(current.start) : ir.toPointer(ir.int(0))
+        let leaving = ir.call(collect, [context, ir.int(bytes / 8), stack, heapTop, reductions, ir.int(live), pc])
         restore()
         let ends = newBlock("ends")
         let collected = newBlock("collected")

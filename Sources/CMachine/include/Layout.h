@@ -245,6 +245,8 @@ typedef struct Process {
     uint64_t maxHeapWords;
     uint64_t binaryWordsLimit;
     uint64_t oldBinaryWordsLimit;
+    uint64_t collectionNeed;  // what a dirty thread is to collect for: LongCollections.swift; 0: nothing
+    Signal *_Nullable collectionRequest;  // who asked for that, and gets an answer
 
     // Tables owned by the process (allocated on first use; Machine/Process)
     void *_Nullable dictionary;

@@ -7,7 +7,7 @@ import Terms
 public enum DumpProcess {
     /// Whether its heap, stack and queues can be looked at.
     static func isQuiet(_ process: Ref<Process>, caller: Ref<Process>?) -> Bool {
-        process == caller || process.state & ProcessState.running == 0
+        process == caller || process.state & ProcessState.running == 0 && process.pointee.flags & ProcessFlags.inside == 0
     }
 
     static func stateName(_ process: Ref<Process>, caller: Ref<Process>?) -> String {

@@ -11,7 +11,7 @@ extension UnsafeMutablePointer where Pointee == Process {
     private var reserve: Int { Int(stackReserve) }
 
     var oldWords: Int { pointee.oldStart.map { pointee.oldEnd.unsafelyUnwrapped - $0 } ?? 0 }
-    private var oldUsed: Int { pointee.oldStart.map { pointee.oldTop.unsafelyUnwrapped - $0 } ?? 0 }
+    var oldUsed: Int { pointee.oldStart.map { pointee.oldTop.unsafelyUnwrapped - $0 } ?? 0 }
     /// Words of the young generation, with the fragments.
     private var youngUsed: Int { usedWords + Int(pointee.heap.fragmentWords) }
     var usedWords: Int { pointee.heap.top.unsafelyUnwrapped - pointee.heapStart }
@@ -38,6 +38,9 @@ extension UnsafeMutablePointer where Pointee == Process {
         defer {
             if traced { Trace.collecting(self, isMinor ? Atoms.gc_minor_end : Atoms.gc_major_end, words: 0) }
         }
+        let start = Microstates.begin()
+        let monitored = SystemMonitor.beginCollection()
+        var before = youngUsed
         var moved: Int
         var size: Int?
         if isMinor, !checkMinorLimit(stack) { return false }
@@ -46,15 +49,19 @@ extension UnsafeMutablePointer where Pointee == Process {
             size = sizeAfterMinor(usedWords + stack + need + reserve)
         } else {
             guard let target = majorSize(stack, release) else { return false }
+            before += oldUsed
             moved = collectMajor(x, live, extra, release, size: target)
             size = sizeAfterMajor(usedWords + stack + need + reserve)
         }
+        if let scheduler = pointee.scheduler { scheduler.countCollection(freed: before - moved) }
         if let size {
             moved += usedWords / 10
             moveBlock(to: size, x, live, extra)
         }
         bump(max(1, moved / 10))
         verifyIfChecking()
+        Microstates.end(start, pointee.scheduler, Microstates.collection)
+        if _slowPath(monitored != 0) { SystemMonitor.collected(self, monitored) }
         return true
     }
 

@@ -59,10 +59,7 @@ extension UnsafeMutablePointer where Pointee == Context {
             store(destination, result)
             return next
         }
-        var result = result
-        guard process.collect(need: words, x: x, live: live, extra: &result) else { return leaveExiting() }
-        store(destination, result)
-        return next
+        return storeAndCollect(result, to: destination, need: words, next, live: live)
     }
 
     fileprivate func failBits(_ error: BitError, _ fail: UInt64) -> CodePointer { failOrRaise(error.reason, fail) }

@@ -33,7 +33,7 @@ extension UnsafeMutablePointer where Pointee == Context {
     func finishBif(_ result: Term, _ next: CodePointer) -> CodePointer {
         x[0] = result
         if _slowPath(process.wantsCollection) || _slowPath(pointee.stress == 1) {
-            guard collect(need: 0, live: 1) else { return leaveExiting() }
+            if let away = collectOrLeave(need: 0, live: 1, at: next, isInside: false) { return away }
         }
         return process.pointee.sliceReductions > 0 ? next : leaveYielding(at: next, live: 1)
     }

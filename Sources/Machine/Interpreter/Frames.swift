@@ -48,7 +48,7 @@ import Terms
 }
 
 private func collectAndRetry(_ c: Ref<Context>, _ pc: CodePointer, bytes: UInt64, live: UInt64) -> CodePointer {
-    c.collect(need: Int(bytes) / 8, live: Int(live)) ? pc : c.leaveExiting()
+    c.collectOrLeave(need: Int(bytes) / 8, live: Int(live), at: pc) ?? pc
 }
 
 func slow_allocate(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {

@@ -125,7 +125,7 @@ extension UnsafeMutablePointer where Pointee == Context {
     /// A safepoint after something was built: collects if much lies outside the block.
     func afterAllocation(_ next: CodePointer, live: Int) -> CodePointer {
         guard _slowPath(process.wantsCollection) || _slowPath(pointee.stress == 1) else { return next }
-        return collect(need: 0, live: live) ? next : leaveExiting()
+        return collectOrLeave(need: 0, live: live, at: next) ?? next
     }
 
     /// The same for a result that goes to a register which may lie beyond the live ones.
@@ -134,10 +134,7 @@ extension UnsafeMutablePointer where Pointee == Context {
             store(destination, result)
             return next
         }
-        var result = result
-        guard process.collect(need: 0, x: x, live: live, extra: &result) else { return leaveExiting() }
-        store(destination, result)
-        return next
+        return storeAndCollect(result, to: destination, need: 0, next, live: live)
     }
 }
 

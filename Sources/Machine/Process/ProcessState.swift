@@ -66,7 +66,10 @@ import Terms
     /// {monitor, ...}-like options said that the last slice ended in a wait.
     public static let schedulerBound: UInt32 = 1 << 7
     /// The block was nearly full after the last major collection: the next one makes it larger.
-    public static let growHeap: UInt32 = 1 << 8
+    public static let growHeap: UInt32 = 1 << 10
+    /// It was left between two instructions to be collected, where no Location says where it is: it goes on before its
+    /// signals are handled.
+    public static let inside: UInt32 = 1 << 11
 }
 
 /// Priorities as stored in Process.priority; also indexes into run queues.

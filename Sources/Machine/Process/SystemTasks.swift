@@ -34,6 +34,22 @@ enum SystemTasks {
         }
     }
 
+    /// Leaves a request for a long collection to a dirty thread, if the process is not entered yet.
+    static func collectLater(_ signal: Ref<Signal>, _ process: Ref<Process>) -> Bool {
+        guard let (kind, _, argument) = parts(signal.pointee.payload), kind == Atoms.garbage_collect,
+            process.isLongCollection(major: argument != Atoms.minor), process.pointee.collectionNeed == 0,
+            process.pointee.scheduler?.pointee.isBetween == 1
+        else { return false }
+        process.requestCollection(need: 0, major: argument != Atoms.minor)
+        process.pointee.collectionRequest = signal
+        return true
+    }
+
+    static func answerCollection(_ signal: Ref<Signal>, _ process: Ref<Process>) {
+        guard let (kind, id, _) = parts(signal.pointee.payload) else { return }
+        answer(signal, process, kind, id, Atoms.true)
+    }
+
     /// The live x registers are saved in a process that is switched out; one in the middle of a receive has none.
     private static func collect(_ process: Ref<Process>, major: Bool) -> Bool {
         process.setState(ProcessState.collecting)

@@ -281,10 +281,23 @@ func erlang_bump_reductions_1(_ process: Ref<Process>, _ arguments: Arguments) -
 func erts_internal_garbage_collect_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     let mode = arguments[0]
     guard mode == Atoms.major || mode == Atoms.minor else { return process.badarg() }
+    if process.isLongCollection(major: mode == Atoms.major), !stressCollection {
+        process.requestCollection(need: 0, major: mode == Atoms.major)
+        process.requestPark()
+        return process.trap(to: collected)
+    }
     if !process.collect(need: 0, x: nil, live: 0, major: mode == Atoms.major) { process.setState(ProcessState.signals) }
     if process.isExiting { process.pointee.sliceReductions = 0 }
     return Atoms.true
 }
+
+/// Where a process is after a dirty thread has collected it.
+private nonisolated(unsafe) let collected: Ref<Export> = {
+    let export = Exports.makePrivate(Atoms.erts_internal, Atoms.garbage_collect, 0)
+    export.pointee.bif = { _, _ in Atoms.true }
+    export.makeNative(handler: handlerSlots.callBif, flags: 0)
+    return export
+}()
 
 func erts_internal_request_system_task_3(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     request(process, requester: process.pointee.id, arguments)

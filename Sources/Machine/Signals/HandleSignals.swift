@@ -23,6 +23,12 @@ func handleSignals(_ process: Ref<Process>) -> Bool {
             returnToQueue(process, next)
             break
         }
+        // What comes after a request for a collection waits for it.
+        if _slowPath(process.pointee.collectionNeed != 0) {
+            returnToQueue(process, next)
+            if next != nil { process.setState(ProcessState.signals) }
+            break
+        }
     }
     if process.state & ProcessState.dirty == 0 { process.bump(handled) }
     // What a signal left behind (EXIT, DOWN, ...) must be looked at as if it had arrived.
@@ -63,6 +69,7 @@ private func handle(_ signal: Ref<Signal>, _ process: Ref<Process>) {
     case SignalKind.suspend: return Suspending.handle(signal, process)
     case SignalKind.systemTask:
         if NativeCalls.postpone(signal, process) { return }
+        if SystemTasks.collectLater(signal, process) { return }
         SystemTasks.handle(signal, process)
     case SignalKind.processFlag:
         reply(signal.numbers, to: signal.pointee.from, from: process, setSavedCalls(process, signal.pointee.payload))
