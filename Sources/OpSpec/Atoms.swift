@@ -71,6 +71,7 @@ public let atomList = """
     atoms
     attributes
     auto
+    aux
     available
     await_result
     awaiting_load
@@ -116,6 +117,8 @@ public let atomList = """
     bitstring_to_list
     block
     block_normal
+    blocked
+    blocked_normal
     bm
     bnot
     bof
@@ -158,6 +161,7 @@ public let atomList = """
     characters_to_list
     check_dirty_process_code
     check_gc
+    check_io
     check_old_code
     check_process_code
     cipher_algorithms
@@ -250,9 +254,11 @@ public let atomList = """
     directory
     dirty
     dirty_cpu
+    dirty_cpu_scheduler
     dirty_cpu_schedulers
     dirty_cpu_schedulers_online
     dirty_io
+    dirty_io_scheduler
     dirty_io_schedulers
     dirty_process_handle_signals
     disable_trace
@@ -440,6 +446,7 @@ public let atomList = """
     garbage_collection_info
     gather_alloc_histograms
     gather_carrier_info
+    gc
     gc_major_end
     gc_major_start
     gc_max_heap_size
@@ -703,6 +710,7 @@ public let atomList = """
     meta_match_spec
     micro_seconds
     microsecond
+    microstate_accounting
     milli_seconds
     millisecond
     min
@@ -988,6 +996,7 @@ public let atomList = """
     report_errors
     request_system_task
     reschedule
+    reset
     resolution
     restart
     resume_process
@@ -1080,6 +1089,7 @@ public let atomList = """
     skip
     skip_type_check
     slash=/
+    sleep
     slot
     smp
     smp_support

@@ -149,6 +149,7 @@ public enum PortBoot {
     public static func start(firstProcess: Term, breaks: BreakHandling = .menu) {
         connect()
         PortPoll.start()
+        SystemInfoHooks.ports = { pollInfo($0, $1) }
         OSSignals.start(breaks)
         guard let port = PortTable.make(name: Array("forker".utf8), owner: firstProcess, options: PortOptions()) else {
             return

@@ -133,6 +133,13 @@ enum PortPoll {
         return Int32(clamping: max(0, next - now() + 999_999) / 1_000_000)
     }
 
+    /// What is watched: descriptors, and those among them that take part.
+    static var counts: (all: Int, active: Int) {
+        vm_lock(&lock)
+        defer { vm_unlock(&lock) }
+        return (watches.count, watches.values.filter { !$0.interest.isEmpty }.count)
+    }
+
     private static func run() {
         var events = [PollEvent](repeating: PollEvent(), count: 64)
         while true {

@@ -39,8 +39,9 @@ func boot(_ plan: LaunchPlan, root: String) throws(UsageError) {
     connectPersistentTerms()
     let settings = try Settings(plan.emulator)
     bootProcesses(
-        schedulers: settings.schedulers, dirtyCPU: settings.dirtyCPU ?? settings.schedulers, dirtyIO: settings.dirtyIO,
-        processLimit: settings.processLimit)
+        schedulers: settings.schedulers, online: settings.schedulersOnline,
+        dirtyCPU: settings.dirtyCPU ?? settings.schedulers, dirtyCPUOnline: settings.dirtyCPUOnline,
+        dirtyIO: settings.dirtyIO, processLimit: settings.processLimit)
     if let problem = loadPreloaded(root: root) { throw UsageError(text: "enigma: \(problem)") }
     ExitHooks.flushPorts = {
         PortBoot.flushPorts()

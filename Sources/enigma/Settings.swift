@@ -10,6 +10,7 @@ struct Settings {
     var schedulers = Settings.processors
     var schedulersOnline = Settings.processors
     var dirtyCPU: Int?
+    var dirtyCPUOnline: Int?
     var dirtyIO = 10
     var processLimit = 262_144
     var bootModule = "init"
@@ -28,12 +29,14 @@ struct Settings {
     private mutating func apply(_ flag: EmulatorFlag) throws(UsageError) {
         let number = Int(flag.value) ?? 0
         switch flag.name {
-        case "S": (schedulers, schedulersOnline) = pair(flag.value, schedulers)
+        case "S":
+            (schedulers, schedulersOnline) = pair(flag.value, schedulers)
+            if !flag.value.contains(":") { schedulersOnline = min(schedulers, Settings.processors) }
         case "SP":
             let percent = pair(flag.value, 100)
             schedulers = max(1, Settings.processors * percent.0 / 100)
             schedulersOnline = max(1, Settings.processors * percent.1 / 100)
-        case "SDcpu": dirtyCPU = pair(flag.value, schedulers).0
+        case "SDcpu": (dirtyCPU, dirtyCPUOnline) = pair(flag.value, schedulers)
         case "SDPcpu": dirtyCPU = max(1, schedulers * pair(flag.value, 100).0 / 100)
         case "SDio": dirtyIO = number
         case "P": processLimit = flag.value == "legacy" ? 262_144 : powerOfTwo(number)

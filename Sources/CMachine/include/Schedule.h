@@ -48,6 +48,11 @@ typedef struct Scheduler {
     uint64_t switches;
     uint64_t activeSince;    // ns, 0 while it sleeps; relaxed reads by others
     uint64_t activeTime;     // ns; relaxed reads by others
+    uint32_t isBetween;      // 1 while it handles the signals of a process that it has not yet entered
+    uint32_t resting;        // 1 while it is beyond the schedulers online and runs nothing; atomic
+    uint64_t collections;    // garbage collections of processes it ran, and words they freed; relaxed reads by others
+    uint64_t reclaimed;
+    uint64_t stateTime[4];   // ns by Microstate, while they are counted; relaxed reads by others
     uint64_t padding[8];
 } Scheduler;
 

@@ -12,6 +12,7 @@ public func terminateProcess(_ process: Ref<Process>) {
     let turn = Endings.enter()
     defer { Endings.leave(turn) }
     if process.pointee.native != nil { NativeCalls.cancel(process) }
+    process.forgetCollection()
     if process.pointee.exceptionClass.isNone { process.pointee.reason = Atoms.normal }
     if process.pointee.exceptionClass == .small(ExceptionClass.error) { reportCrash(process) }
     process.setState(ProcessState.exiting)
@@ -33,6 +34,8 @@ private func tellOfEnd(_ process: Ref<Process>, _ reason: Term) {
     ProcessTable.withdraw(process)
     answerLeftovers(process, closeQueue(process))
     Suspending.releaseAll(process)
+    Online.release(process.pointee.id)
+    SystemMonitor.release(process.pointee.id)
     tellLinks(process, reason)
     tellMonitors(process, reason)
     Tracees.forget(process)

@@ -17,8 +17,7 @@ let systemBifs: [Bif] = [
     Bif("erlang", "monitor_node", 3, erlang_monitor_node_3),
     Bif("erlang", "nif_error", 1, erlang_nif_error_1),
     Bif("erlang", "nif_error", 2, erlang_nif_error_2),
-    Bif("erlang", "system_monitor", 0, erlang_system_monitor_0),
-    Bif("erlang", "system_profile", 0, erlang_system_monitor_0),
+    Bif("erlang", "system_profile", 0, erlang_system_profile_0),
     Bif("erlang", "trace_delivered", 1, erlang_trace_delivered_1),
     Bif("erts_internal", "get_creation", 0, erts_internal_get_creation_0),
     Bif("erts_internal", "no_aux_work_threads", 0, erts_internal_no_aux_work_threads_0),
@@ -54,6 +53,10 @@ func erlang_statistics_1(_ process: Ref<Process>, _ arguments: Arguments) -> Ter
     case Atoms.runtime: return sinceLast(cpuMilliseconds(), &lastRuntime, heap)
     case Atoms.wall_clock: return sinceLast(Clock.tick(), &lastWallClock, heap)
     case Atoms.context_switches: return heap.tuple(.small(Int(Schedulers.contextSwitches)), .small(0))
+    case Atoms.garbage_collection:
+        let (count, words) = Schedulers.collections
+        return heap.tuple(.small(Int(count)), heap.integer(Int(words)), .small(0))
+    case Atoms.microstate_accounting: return Microstates.list(heap)
     case Atoms.io:
         return heap.tuple(
             heap.tuple(Atoms.input, .small(Int(vm_load_relaxed(&ioCounters.input)))),
@@ -105,11 +108,14 @@ func erlang_system_flag_2(_ process: Ref<Process>, _ arguments: Arguments) -> Te
         ProcessDefaults.maxHeapFlags = limit.flags
         return old
     case Atoms.multi_scheduling:
-        let isKnown = [Atoms.block, Atoms.unblock, Atoms.block_normal, Atoms.unblock_normal].contains(value)
-        return isKnown ? Atoms.enabled : process.badarg()
+        return multiScheduling(process, value)
     case Atoms.scheduler_wall_time:
         guard value == Atoms.true || value == Atoms.false else { return process.badarg() }
         return WallTime.turn(on: value == Atoms.true) ? Atoms.true : Atoms.false
+    case Atoms.microstate_accounting:
+        guard value == Atoms.true || value == Atoms.false || value == Atoms.reset else { return process.badarg() }
+        let wasOn = value == Atoms.reset ? Microstates.reset() : Microstates.turn(on: value == Atoms.true)
+        return wasOn ? Atoms.true : Atoms.false
     case Atoms.time_offset: return value == Atoms.finalize ? Atoms.final : process.badarg()
     case Atoms.sequential_tracer: return setSequentialTracer(process, value)
     case Atoms.system_logger:
@@ -141,12 +147,42 @@ func erlang_system_flag_2(_ process: Ref<Process>, _ arguments: Arguments) -> Te
     case Atoms.min_bin_vheap_size:
         return swap(&ProcessDefaults.minBinaryWords, number <= 46_422 ? 46_422 : HeapSizes.fitting(number))
     case Atoms.schedulers_online:
-        return number >= 1 && number <= Schedulers.count ? .small(Schedulers.count) : process.badarg()
+        guard number >= 1, number <= Schedulers.count else { return process.badarg() }
+        return whenSettled(process, .small(Online.setSchedulers(number)))
     case Atoms.dirty_cpu_schedulers_online:
-        return number >= 1 && number <= Schedulers.dirtyCPUCount ? .small(Schedulers.dirtyCPUCount) : process.badarg()
+        guard number >= 1, number <= Schedulers.dirtyCPUCount, let old = Online.setDirtySchedulers(number) else {
+            return process.badarg()
+        }
+        return .small(old)
     default: return process.badarg()
     }
 }
+
+private func multiScheduling(_ process: Ref<Process>, _ value: Term) -> Term {
+    let pid = process.pointee.id
+    switch value {
+    case Atoms.block: Online.block(pid, all: true)
+    case Atoms.block_normal: Online.block(pid, all: false)
+    case Atoms.unblock: Online.unblock(pid, all: true)
+    case Atoms.unblock_normal: Online.unblock(pid, all: false)
+    default: return process.badarg()
+    }
+    return whenSettled(process, Online.multiScheduling)
+}
+
+/// Answers `result` once the schedulers that are not to run any more have stopped.
+private func whenSettled(_ process: Ref<Process>, _ result: Term) -> Term {
+    if Online.isSettled { return result }
+    process.pointee.sliceReductions = 0
+    return process.trap(to: settling, result)
+}
+
+private nonisolated(unsafe) let settling: Ref<Export> = {
+    let export = Exports.makePrivate(Atoms.erlang, Atoms.system_flag, 1)
+    export.pointee.bif = { process, arguments in whenSettled(process, arguments[0]) }
+    export.makeNative(handler: handlerSlots.callBif, flags: 0)
+    return export
+}()
 
 /// What match specifications see as get_tcw. Atomic.
 nonisolated(unsafe) public var traceControlWord: UInt64 = 0
@@ -231,8 +267,8 @@ func erlang_nif_error_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term
     return .none
 }
 
-/// Nothing is monitored or profiled.
-func erlang_system_monitor_0(_ process: Ref<Process>, _ arguments: Arguments) -> Term { Atoms.undefined }
+/// Nothing is profiled.
+func erlang_system_profile_0(_ process: Ref<Process>, _ arguments: Arguments) -> Term { Atoms.undefined }
 
 /// `{trace_delivered, Pid, Ref}` comes at once.
 func erlang_trace_delivered_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {

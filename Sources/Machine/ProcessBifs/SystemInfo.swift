@@ -51,8 +51,10 @@ private func processors() -> (all: Int, online: Int) {
 private func number(_ heap: Ref<Heap>, _ key: Term) -> Term {
     let value: Int
     switch key {
-    case Atoms.schedulers, Atoms.schedulers_online: value = Schedulers.count
-    case Atoms.dirty_cpu_schedulers, Atoms.dirty_cpu_schedulers_online: value = Schedulers.dirtyCPUCount
+    case Atoms.schedulers: value = Schedulers.count
+    case Atoms.schedulers_online: value = Online.schedulers
+    case Atoms.dirty_cpu_schedulers: value = Schedulers.dirtyCPUCount
+    case Atoms.dirty_cpu_schedulers_online: value = Online.dirtySchedulers
     case Atoms.dirty_io_schedulers: value = Schedulers.dirtyIOCount
     case Atoms.process_count: value = ProcessTable.processCount
     case Atoms.process_limit: value = ProcessTable.limit
@@ -101,8 +103,10 @@ private func constant(_ heap: Ref<Heap>, _ key: Term) -> Term {
     case Atoms.beam_jump_table: Atoms.true
     case Atoms.dynamic_trace: Atoms.none
     case Atoms.modified_timing_level: systemFacts.timingLevel.map { Term.small($0) } ?? Atoms.undefined
-    case Atoms.multi_scheduling: Atoms.enabled
-    case Atoms.multi_scheduling_blockers, Atoms.normal_multi_scheduling_blockers, Atoms.dist_ctrl, Atoms.taints: .nil
+    case Atoms.multi_scheduling: Online.multiScheduling
+    case Atoms.multi_scheduling_blockers: Online.blockerList(heap, all: true)
+    case Atoms.normal_multi_scheduling_blockers: Online.blockerList(heap, all: false)
+    case Atoms.dist_ctrl, Atoms.taints: .nil
     case Atoms.scheduler_bind_type: Atoms.unbound
     case Atoms.time_offset: Atoms.final
     case Atoms.time_warp_mode: AtomTable.intern(systemFacts.warpMode)
@@ -117,8 +121,8 @@ func systemVersionText() -> String {
     let count = Schedulers.count
     let cpu = Schedulers.dirtyCPUCount
     return (
-        "Erlang/OTP \(systemFacts.releaseName) [erts-\(systemFacts.version)] [source] [64-bit] [smp:\(count):\(count)] "
-            + "[ds:\(cpu):\(cpu):\(Schedulers.dirtyIOCount)] [async-threads:\(systemFacts.asyncThreads)]\n")
+        "Erlang/OTP \(systemFacts.releaseName) [erts-\(systemFacts.version)] [source] [64-bit] [smp:\(count):\(Online.schedulers)] "
+            + "[ds:\(cpu):\(Online.dirtySchedulers):\(Schedulers.dirtyIOCount)] [async-threads:\(systemFacts.asyncThreads)]\n")
 }
 
 private func composite(_ heap: Ref<Heap>, _ key: Term) -> Term {
@@ -134,6 +138,8 @@ private func composite(_ heap: Ref<Heap>, _ key: Term) -> Term {
     case AtomTable.intern("c_compiler_used"): return heap.tuple(Atoms.undefined, Atoms.undefined)
     case AtomTable.intern("allocator"): return allocators(heap)
     case AtomTable.intern("alloc_util_allocators"): return .nil
+    case AtomTable.intern("allocated_areas"): return allocatedAreas(heap)
+    case AtomTable.intern("cpu_quota"): return AtomTable.intern("unknown")
     case AtomTable.intern("dist"): return DumpSystem.binary(heap) { DumpSystem.writeDistribution($0) }
     case AtomTable.intern("info"): return DumpSystem.binary(heap) { DumpSystem.writeInfo($0) }
     case AtomTable.intern("loaded"): return DumpSystem.binary(heap) { DumpSystem.writeLoaded($0) }
@@ -186,5 +192,5 @@ private func timeSource(_ heap: Ref<Heap>, _ clock: String, _ time: Int64, isMon
 
 /// Tables of the process BIFs; the machine registers them itself.
 let processBifTables: [[Bif]] = [
-    spawnBifs, signalBifs, processInfoBifs, timeBifs, systemBifs, memoryBifs, traceBifs, sequentialTraceBifs,
+    systemMonitorBifs, spawnBifs, signalBifs, processInfoBifs, timeBifs, systemBifs, memoryBifs, traceBifs, sequentialTraceBifs,
 ]

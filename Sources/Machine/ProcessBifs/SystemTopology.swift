@@ -62,6 +62,16 @@ func allocators(_ heap: Ref<Heap>) -> Term {
     return term
 }
 
+/// Memory that belongs to no process: `[{Name, Bytes}]`.
+func allocatedAreas(_ heap: Ref<Heap>) -> Term {
+    func area(_ name: String, _ bytes: Int) -> Term { heap.tuple(AtomTable.intern(name), heap.integer(bytes)) }
+    return heap.list([
+        area("atom_table", AtomTable.byteCount), area("loaded_code", Modules.byteCount()),
+        area("export_table", Exports.byteCount), area("process_table", ProcessTable.structureBytes),
+        area("literals", Literals.byteCount),
+    ])
+}
+
 // MARK: - Processors
 
 private struct Thread {

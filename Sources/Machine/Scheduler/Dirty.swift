@@ -36,9 +36,36 @@ enum Dirty {
         }
     }
 
+    /// Counts changes of the threads online; those that are not wait for the next one.
+    nonisolated(unsafe) private static var onlineTicket: UInt32 = 0
+
+    /// Threads look anew whether they are online.
+    static func wakeAll() {
+        _ = vm_fetch_add32(&onlineTicket, 1)
+        _ = vm_fetch_add32(&cpuTicket, 1)
+        _ = vm_fetch_add32(&ioTicket, 1)
+        vm_futex_wake(&onlineTicket, Int32.max)
+        vm_futex_wake(&cpuTicket, Int32.max)
+        vm_futex_wake(&ioTicket, Int32.max)
+    }
+
+    /// Waits while the thread is not online.
+    private static func rest(_ scheduler: Ref<Scheduler>) {
+        let ticket = vm_load_acquire32(&onlineTicket)
+        guard Online.isOffDirty(scheduler), !Schedulers.isStopping else { return }
+        // It may have been woken for a process: another one takes it.
+        if scheduler.pointee.isDirty == 1 { vm_futex_wake(&cpuTicket, 1) } else { vm_futex_wake(&ioTicket, 1) }
+        vm_futex_wait(&onlineTicket, ticket, -1)
+    }
+
     /// The next process of the pool; sleeps until there is one.
-    static func next(_ kind: UInt32) -> Ref<Process>? {
+    static func next(_ scheduler: Ref<Scheduler>) -> Ref<Process>? {
+        let kind = scheduler.pointee.isDirty
         while !Schedulers.isStopping {
+            if _slowPath(Online.isOffDirty(scheduler)) {
+                rest(scheduler)
+                continue
+            }
             let ticket = kind == 1 ? vm_load_acquire32(&cpuTicket) : vm_load_acquire32(&ioTicket)
             let process =
                 kind == 1
@@ -54,7 +81,7 @@ enum Dirty {
 
 /// The body of a dirty thread.
 func dirtyMain(_ scheduler: Ref<Scheduler>) {
-    while let process = Dirty.next(scheduler.pointee.isDirty) {
+    while let process = Dirty.next(scheduler) {
         process.pointee.scheduler = scheduler
         vm_store_relaxed(&scheduler.pointee.activeSince, UInt64(Clock.osMonotonic()))
         runDirty(process)
@@ -72,6 +99,9 @@ func dirtyMain(_ scheduler: Ref<Scheduler>) {
 
 private func runDirty(_ process: Ref<Process>) {
     process.setState(ProcessState.dirtyRunning)
+    if process.pointee.collectionNeed != 0 { return process.collectAsRequested() }
     guard let call = process.pointee.native, !process.isExiting else { return }
+    let start = Microstates.begin()
     call.pointee.result = call.pointee.body(process, call.arguments)
+    Microstates.end(start, process.pointee.scheduler, Microstates.emulator)
 }

@@ -18,7 +18,9 @@ func schedulerMain(_ scheduler: Ref<Scheduler>) {
     while !Schedulers.isStopping {
         if Blocking.isRequested { Blocking.park() }
         fireTimers(scheduler)
-        if let process = Schedulers.findWork(scheduler) {
+        if _slowPath(Online.isOff(scheduler)) {
+            Online.rest(scheduler)
+        } else if let process = Schedulers.findWork(scheduler) {
             idleRounds = 0
             run(process, scheduler, context)
         } else if idleRounds < 50 {
@@ -38,15 +40,29 @@ private func run(_ process: Ref<Process>, _ scheduler: Ref<Scheduler>, _ context
     process.pointee.sliceReductions = sliceLength
     vm_store_relaxed(&scheduler.pointee.switches, scheduler.pointee.switches &+ 1)
     var reason = ExitReason.yielded
-    if process.state & ProcessState.signals != 0 { handleSignals(process) }
+    let isInside = process.pointee.flags & ProcessFlags.inside != 0
+    if _slowPath(isInside) {
+        process.pointee.flags &= ~ProcessFlags.inside
+    } else if process.state & ProcessState.signals != 0 {
+        scheduler.pointee.isBetween = 1
+        handleSignals(process)
+        scheduler.pointee.isBetween = 0
+    }
     if process.isExiting {
         reason = ExitReason.terminated
+    } else if _slowPath(process.pointee.dirtyKind != 0) {
+        // A signal asked for a collection.
+        reason = ExitReason.parked
     } else if process.state & (ProcessState.active | ProcessState.suspended) == ProcessState.active {
         let traced = process.isTraced
-        if _slowPath(traced) { Trace.scheduled(process, Atoms.in_) }
+        if _slowPath(traced), !isInside { Trace.scheduled(process, Atoms.in_) }
+        let start = Microstates.begin()
+        let monitored = SystemMonitor.beginSlice()
         enterErlang(context, process)
+        Microstates.end(start, scheduler, Microstates.emulator)
         reason = context.pointee.exitReason
-        if _slowPath(traced || process.isTraced) {
+        if _slowPath(monitored != 0) { SystemMonitor.ran(process, monitored, hasEnded: reason == ExitReason.terminated) }
+        if _slowPath(traced || process.isTraced), process.pointee.flags & ProcessFlags.inside == 0 {
             Trace.scheduled(process, reason == ExitReason.terminated ? Atoms.out_exited : Atoms.out)
         }
     }
@@ -62,7 +78,7 @@ func putAway(_ process: Ref<Process>, _ reason: UInt64, _ scheduler: Ref<Schedul
     if reason == ExitReason.terminated {
         terminateProcess(process)
     } else if process.pointee.dirtyKind != 0 {
-        DirtySignals.begin(process, scheduler)
+        if process.pointee.collectionNeed == 0 { DirtySignals.begin(process, scheduler) }
         Dirty.enqueue(process)
     } else if process.switchOut() {
         Schedulers.push(process, from: scheduler)

@@ -45,12 +45,15 @@ public enum Schedulers {
     /// Scheduler number `index`, counted from 0 over all kinds.
     public static func at(_ index: Int) -> Ref<Scheduler> { all + index }
 
+    /// There are threads besides the caller's.
+    static var isStarted: Bool { started }
+
     static var isStopping: Bool { vm_load_acquire32(&stopping) != 0 }
 
     /// Starts the threads; `run()` makes the calling thread scheduler 0.
     public static func run() -> Never {
-        for index in 1..<max(total, 1) { startThread(index) }
         started = true
+        for index in 1..<max(total, 1) { startThread(index) }
         schedulerMain(at(0))
         while true { pause() }
     }
@@ -73,7 +76,7 @@ public enum Schedulers {
     /// Puts a process where it will run: the caller's queue, for what it was woken by is in this CPU's cache, or in turn
     /// when the caller is no scheduler. Requires: the caller has set ProcessState.queued.
     @inline(__always) static func push(_ process: Ref<Process>, from scheduler: Ref<Scheduler>?) {
-        if let scheduler, scheduler.pointee.isDirty == 0 {
+        if let scheduler, scheduler.pointee.isDirty == 0, !Online.isOff(scheduler) {
             let length = scheduler.queue.push(process)
             // The caller may be another thread that acts for a process of this scheduler (a port's, say).
             if vm_load_acquire32(&scheduler.pointee.sleeping) == 1 { wake(scheduler) }
@@ -85,6 +88,7 @@ public enum Schedulers {
     }
 
     @inline(never) private static func pushFromOutside(_ process: Ref<Process>) {
+        let count = Online.normalCount
         var index = Int(vm_fetch_add32(&nextTarget, 1)) % count
         // Prefer a thread that idles.
         for offset in 0..<count where vm_load_acquire32(&at((index + offset) % count).pointee.sleeping) == 1 {
@@ -106,6 +110,7 @@ public enum Schedulers {
         let own = Int(scheduler.pointee.index)
         for offset in 1..<max(count, 2) {
             let other = at((own + offset) % count)
+            if Online.isOff(other) { continue }
             if vm_compare_exchange32(&other.pointee.sleeping, 1, 0) == 1 {
                 vm_futex_wake(&other.pointee.sleeping, 1)
                 return
@@ -132,7 +137,8 @@ public enum Schedulers {
     static func sleep(_ scheduler: Ref<Scheduler>) {
         _ = vm_fetch_or32(&scheduler.pointee.sleeping, 1)
         _ = vm_fetch_add32(&sleepers, 1)
-        if !hasWork, !isStopping, !Blocking.isRequested {
+        let isBusy = Online.isOff(scheduler) ? scheduler.queue.length > 0 : hasWork || scheduler.pointee.resting == 1
+        if !isBusy, !isStopping, !Blocking.isRequested {
             let next = scheduler.timers.nextTick
             var limit: Int64 = -1
             if next != UInt64.max {
@@ -156,6 +162,16 @@ public enum Schedulers {
         return sum
     }
 
+    /// Garbage collections of all processes, and the words they freed.
+    static var collections: (count: UInt64, words: UInt64) {
+        var sum: (count: UInt64, words: UInt64) = (0, 0)
+        for index in 0..<total {
+            sum.count &+= vm_load_relaxed(&at(index).pointee.collections)
+            sum.words &+= vm_load_relaxed(&at(index).pointee.reclaimed)
+        }
+        return sum
+    }
+
     public static var contextSwitches: UInt64 {
         var sum: UInt64 = 0
         for index in 0..<total { sum &+= vm_load_relaxed(&at(index).pointee.switches) }
@@ -169,6 +185,12 @@ extension UnsafeMutablePointer where Pointee == Scheduler {
         let worked = now &- pointee.activeSince
         vm_store_relaxed(&pointee.activeSince, 0)
         vm_store_relaxed(&pointee.activeTime, pointee.activeTime &+ worked)
+    }
+
+    /// A process was collected on this thread.
+    @inline(__always) func countCollection(freed words: Int) {
+        vm_store_relaxed(&pointee.collections, pointee.collections &+ 1)
+        vm_store_relaxed(&pointee.reclaimed, pointee.reclaimed &+ UInt64(max(0, words)))
     }
 
     @inline(__always) var queue: Ref<RunQueue> {

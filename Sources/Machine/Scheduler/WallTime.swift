@@ -26,7 +26,7 @@ enum WallTime {
     }
 
     /// Time that thread `index` has worked so far.
-    private static func work(_ index: Int, _ now: UInt64) -> UInt64 {
+    static func work(_ index: Int, _ now: UInt64) -> UInt64 {
         let scheduler = Schedulers.at(index)
         let done = vm_load_relaxed(&scheduler.pointee.activeTime)
         let start = vm_load_relaxed(&scheduler.pointee.activeSince)
