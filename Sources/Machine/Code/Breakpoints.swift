@@ -19,6 +19,8 @@ struct BreakpointFlags {
     /// Counting, or measuring, is on (not paused).
     static let counts: UInt32 = 32
     static let measures: UInt32 = 64
+    /// Calls through the export are remembered (SavedCalls.swift).
+    static let save: UInt32 = 128
 }
 
 struct Breakpoint {
@@ -104,7 +106,7 @@ enum Breakpoints {
             }
             return
         }
-        function.publish(entry: flags & ~BreakpointFlags.global != 0 ? stub : record.pointee.entry)
+        function.publish(entry: flags & ~(BreakpointFlags.global | BreakpointFlags.save) != 0 ? stub : record.pointee.entry)
         if let export = record.pointee.export, export.pointee.function == function, !export.isNative {
             export.publish(entry: flags != 0 ? stub : record.pointee.entry)
         }

@@ -155,6 +155,7 @@ public enum Modules {
             row.export.publish(function: row.function)
             if !row.export.isNative { row.export.publish(entry: row.function.pointee.entry) }
         }
+        SavedCalls.moduleLoaded(module.exports)
         onCurrent?(module)
     }
 

@@ -46,6 +46,7 @@ func slow_loop_rec_end(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
 
 func slow_remove_message(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     receiveRemove(c.process)
+    SavedCalls.note(c.process, Atoms.receive.raw)
     return pc + 1
 }
 
@@ -85,6 +86,7 @@ func slow_wait_timeout(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
 }
 
 func slow_timeout(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    SavedCalls.note(c.process, Atoms.timeout.raw)
     receiveTimedOut(c.process)
     return pc + 1
 }

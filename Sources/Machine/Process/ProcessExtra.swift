@@ -9,8 +9,8 @@ struct ProcessExtra {
     var suspended: UnsafeMutableRawPointer?
     /// process_flag(error_handler, Module), or no term.
     var errorHandler: Term
-    /// process_flag(save_calls, N): only the number is kept.
-    var saveCalls: Int
+    /// process_flag(save_calls, N)
+    var calls: Ref<SavedCalls>?
     /// process_flag(scheduler, N)
     var boundTo: Int
     /// Subscriptions to nodes, by their options; a: how many.
@@ -29,13 +29,14 @@ extension ProcessExtra {
     static func of(_ process: Ref<Process>) -> Ref<ProcessExtra> {
         if let extra = find(process) { return extra }
         let extra = Ref<ProcessExtra>.allocate(capacity: 1)
-        extra.initialize(to: ProcessExtra(suspended: nil, errorHandler: .none, saveCalls: 0, boundTo: 0, nodeMonitors: nil, token: nil, traceClock: 0, lastCount: 0))
+        extra.initialize(to: ProcessExtra(suspended: nil, errorHandler: .none, calls: nil, boundTo: 0, nodeMonitors: nil, token: nil, traceClock: 0, lastCount: 0))
         process.pointee.extra = UnsafeMutableRawPointer(extra)
         return extra
     }
 
     static func free(_ process: Ref<Process>) {
         guard let extra = find(process) else { return }
+        SavedCalls.forget(process)
         Glibc.free(extra.pointee.suspended)
         Glibc.free(extra.pointee.nodeMonitors)
         SequentialTrace.free(extra.pointee.token)

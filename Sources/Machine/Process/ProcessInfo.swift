@@ -115,7 +115,7 @@ struct InfoBuilder {
         case Atoms.reductions: return .small(reductions())
         case Atoms.parent: return p.pointee.parent.isNone ? Atoms.undefined : p.pointee.parent
         case Atoms.catchlevel: return .small(catchLevel())
-        case Atoms.last_calls: return Atoms.false
+        case Atoms.last_calls: return SavedCalls.term(heap, p)
         case Atoms.sequential_trace_token: return SequentialTrace.term(heap, SequentialTrace.token(p))
         case Atoms.magic_ref: return .nil
         case Atoms.trace: return .small(Int(Tracees.find(pid: p.pointee.id).flags))

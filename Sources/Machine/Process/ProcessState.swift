@@ -70,6 +70,8 @@ import Terms
     /// It was left between two instructions to be collected, where no Location says where it is: it goes on before its
     /// signals are handled.
     public static let inside: UInt32 = 1 << 11
+    /// Remembers its last calls (Trace/SavedCalls.swift).
+    public static let savesCalls: UInt32 = 1 << 12
 }
 
 /// Priorities as stored in Process.priority; also indexes into run queues.

@@ -194,8 +194,7 @@ private func setNumber(_ process: Ref<Process>, _ flag: Term, _ value: Term) -> 
         process.pointee.fullSweepAfter = UInt32(number & 0xFFFF)
     case Atoms.save_calls:
         guard number <= 10_000 else { return process.badarg() }
-        old = ProcessExtra.find(process)?.pointee.saveCalls ?? 0
-        ProcessExtra.of(process).pointee.saveCalls = number
+        old = SavedCalls.set(process, number)
     case Atoms.scheduler:
         // A hint: the process still runs wherever there is room.
         guard number <= Schedulers.count else { return process.badarg() }
@@ -224,9 +223,7 @@ func setSavedCalls(_ process: Ref<Process>, _ request: Term) -> Term {
     guard request.element(0) == Atoms.save_calls, value.isSmall, (0...10_000).contains(value.smallValue) else {
         return Atoms.badarg
     }
-    let old = ProcessExtra.find(process)?.pointee.saveCalls ?? 0
-    ProcessExtra.of(process).pointee.saveCalls = value.smallValue
-    return .small(old)
+    return .small(SavedCalls.set(process, value.smallValue))
 }
 
 // MARK: - The dictionary

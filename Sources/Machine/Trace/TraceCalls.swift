@@ -61,6 +61,7 @@ func slow_trace_call(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     let arity = record.pointee.arity
     process.pointee.location = nil
     let flags = record.pointee.flags
+    if flags & BreakpointFlags.save != 0 { SavedCalls.note(process, record.pointee.export) }
     if flags & BreakpointFlags.counts != 0 { _ = vm_fetch_add(&record.pointee.calls, 1) }
     if flags & (BreakpointFlags.local | BreakpointFlags.global | BreakpointFlags.meta | BreakpointFlags.measures) != 0 {
         guard makeRoom(c, live: arity) else { return c.leaveExiting() }
@@ -200,6 +201,7 @@ private func callTracedBody(_ process: Ref<Process>, _ arguments: Arguments) -> 
         let body = record.pointee.body
     else { return process.undef() }
     let flags = record.pointee.flags
+    if flags & BreakpointFlags.save != 0 { SavedCalls.note(process, export) }
     if flags & BreakpointFlags.counts != 0 { _ = vm_fetch_add(&record.pointee.calls, 1) }
     var own = ReturnWishes()
     var meta = ReturnWishes()
