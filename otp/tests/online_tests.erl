@@ -61,7 +61,7 @@ timers() ->
         [receive set -> ok end || _ <- Ps],
         Refs = [erlang:send_after(50, Self, sent) || _ <- lists:seq(1, 20)],
         erlang:system_flag(schedulers_online, 1),
-        {length([receive fired -> ok end || _ <- Ps]), length([receive sent -> ok end || _ <- Refs])}
+        {length([receive fired -> ok end || _ <- Ps]) =:= 20 * All, length([receive sent -> ok end || _ <- Refs])}
     end).
 
 changes() ->
