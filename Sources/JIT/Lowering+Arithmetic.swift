@@ -220,13 +220,20 @@ extension Lowering {
         ir.branchRarely(LLVMBuildNot(ir.builder, isFinite(result), ""), slow, ok)
         slowHalf(slow)
         ir.position(ok)
-        heapTest(bytes: Layout.floatWords * 8, live: current.live ?? 0)
         if case .x(let register) = current.operands[target] {
+            if !hasSpareBox(for: register) { heapTest(bytes: Layout.floatWords * 8, live: current.live ?? 0) }
             setUnboxed(register, result)
         } else {
+            heapTest(bytes: Layout.floatWords * 8, live: current.live ?? 0)
             set(target, newBox(result))
         }
         ir.branch(continuation())
+    }
+
+    /// The words of floats without boxes that end here are enough for the result.
+    private func hasSpareBox(for target: Int) -> Bool {
+        let before = known.unboxed.filter { current.reads.contains($0) || $0 != target && liveAfter.contains($0) }.count
+        return known.unboxed.filter { $0 != target && liveAfter.contains($0) }.count < before
     }
 
     /// The operand as a double, learning what it is if that was not known.
