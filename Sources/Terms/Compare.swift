@@ -25,8 +25,21 @@ import Glibc
 
 /// The slow half of `compareTerms` and `compareExact`. Requires: the words differ.
 @inline(never) public func compareUnequalWords(_ a: Term, _ b: Term, exact: Bool) -> Int {
+    if a.isAtom, b.isAtom { return compareAtoms(a, b) }
     if a.isImmediate || b.isImmediate { return compareFlat(a, b, exact).unsafelyUnwrapped }
-    if a.isBoxed || b.isBoxed, let result = compareFlat(a, b, exact) { return result }
+    if a.isBoxed, b.isBoxed, a.header == b.header, Header.subtag(a.header) == Subtag.tuple,
+        let result = tuplesAtOnce(a.pointer, b.pointer)
+    {
+        return result
+    }
+    return walkOrCompare(a, b, exact)
+}
+
+/// The half of `compareUnequalWords` that needs a frame.
+@inline(never) private func walkOrCompare(_ a: Term, _ b: Term, _ exact: Bool) -> Int {
+    if a.isBoxed || b.isBoxed, let result = compareFlat(a, b, exact) {
+        return result
+    }
     return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: WorkStack.localWords) { words in
         var stack = WorkStack(words)
         let result = walkCompare(a, b, exact, &stack)
@@ -35,10 +48,23 @@ import Glibc
     }
 }
 
+/// The order of two tuples of the same size if the first words that differ tell.
+@inline(__always) private func tuplesAtOnce(_ a: Words, _ b: Words) -> Int? {
+    let count = Header.words(a[0])
+    var index = 1
+    while index <= count, a[index] == b[index] { index = index &+ 1 }
+    if index > count { return 0 }
+    let first = Term(raw: a[index])
+    let second = Term(raw: b[index])
+    if first.isSmall, second.isSmall { return Int64(bitPattern: first.raw) < Int64(bitPattern: second.raw) ? -1 : 1 }
+    if first.isAtom, second.isAtom { return compareAtoms(first, second) }
+    return nil
+}
+
 @inline(__always) func order<Value: Comparable>(_ a: Value, _ b: Value) -> Int { a < b ? -1 : a == b ? 0 : 1 }
 
 /// The place of a term's kind in the order.
-func kindRank(_ term: Term) -> Int {
+@inline(__always) func kindRank(_ term: Term) -> Int {
     if term.isCons { return 9 }
     if term.isImmediate {
         if term.isSmall { return 0 }

@@ -28,6 +28,18 @@ private enum Mode {
 
 /// The slow half of `termsEqual` and `termsIdentical`. Requires: the words differ and not both are immediate.
 @inline(never) public func unequalWordsAreEqual(_ a: Term, _ b: Term, exact: Bool) -> Bool {
+    if a.isBoxed, b.isBoxed, Header.subtag(a.header) == Subtag.tuple {
+        switch tuplesAtOnce(a.pointer, b.pointer) {
+        case .equal: return true
+        case .unequal: return false
+        case .nested: break
+        }
+    }
+    return walkOrCompare(a, b, exact)
+}
+
+/// The half of `unequalWordsAreEqual` that needs a frame.
+@inline(never) private func walkOrCompare(_ a: Term, _ b: Term, _ exact: Bool) -> Bool {
     if a.isBoxed, b.isBoxed {
         switch flatEquality(a, b, exact) {
         case .equal: return true
@@ -43,6 +55,21 @@ private enum Mode {
         stack.release()
         return result
     }
+}
+
+/// Whether a tuple and a boxed term are equal, if their words tell: most map keys that are tuples hold immediates.
+@inline(__always) private func tuplesAtOnce(_ a: Words, _ b: Words) -> FlatEquality {
+    if a[0] != b[0] { return .unequal }
+    var index = Header.words(a[0])
+    var result = FlatEquality.equal
+    while index > 0 {
+        if a[index] != b[index] {
+            if a[index] & b[index] & 3 == 3 { return .unequal }
+            result = .nested
+        }
+        index = index &- 1
+    }
+    return result
 }
 
 /// Requires: one is no number of the other's kind (an immediate against a boxed term, or a list against anything).

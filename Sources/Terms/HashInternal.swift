@@ -23,6 +23,7 @@ public import CMachine
 
 @inline(never) @usableFromInline func internalHashSlow(_ term: Term, _ start: UInt32) -> UInt32 {
     if term.isBitstring { return HashMix.bitstring(term, to: start) }
+    if term.isTuple, let hash = flatTupleHash(term.pointer, start) { return hash }
     return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 64) { buffer in
         var walk = InternalHash(hash: start, stack: WordStack(buffer))
         defer { walk.stack.release() }
@@ -33,6 +34,20 @@ public import CMachine
         }
         return walk.hash
     }
+}
+
+/// Hash of a small tuple of immediates; nil: it is none.
+@inline(__always) private func flatTupleHash(_ tuple: Words, _ start: UInt32) -> UInt32? {
+    let size = Header.words(tuple[0])
+    guard size <= 8 else { return nil }
+    var hash = HashMix.add(UInt32(truncatingIfNeeded: size), 0, HashMix.constant(9), to: start)
+    var index = 1
+    while index <= size {
+        guard tuple[index] & 3 == 3 else { return nil }
+        hash = HashMix.add(word: tuple[index], HashMix.golden, to: hash)
+        index = index &+ 1
+    }
+    return hash
 }
 
 private struct InternalHash {

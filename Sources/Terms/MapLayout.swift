@@ -95,8 +95,27 @@ extension Term {
         }
         return nil
     }
+    if key.isTuple { return flatIndex(keys, count, tuple: key) }
     while index < count {
         if isSameKey(Term(raw: keys[index]), key) { return index }
+        index &+= 1
+    }
+    return nil
+}
+
+/// As above. Most tuples differ in their last element, or in their size.
+@usableFromInline func flatIndex(_ keys: Words, _ count: Int, tuple key: Term) -> Int? {
+    let header = key.pointer[0]
+    let size = Header.words(header)
+    let last = key.pointer[size]
+    var index = 0
+    while index < count {
+        let other = Term(raw: keys[index])
+        if other.raw == key.raw { return index }
+        if other.isBoxed, other.pointer[0] == header {
+            let otherLast = other.pointer[size]
+            if otherLast == last || otherLast & last & 3 != 3, termsIdentical(other, key) { return index }
+        }
         index &+= 1
     }
     return nil
