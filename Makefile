@@ -47,6 +47,7 @@ fuzz: build ## run N=20000 random functions of SEED=2 on the real erl and on Eni
 
 bench: build ## run the benchmarks on the real erl and on Enigma alternately
 	python3 otp/bench/run.py $(ENIGMA)
+	python3 otp/bench/run.py $(ENIGMA) --erlc
 
 check-hot: build ## prove from the binary that handlers have no calls, pushes or reference counting
 	python3 Tests/Conformance/check_hot.py $(ENIGMA)

@@ -1,23 +1,35 @@
 #!/usr/bin/env python3
 """Runs every benchmark on the real erl and on Enigma alternately and prints medians and ratios.
 
-usage: run.py ENIGMA [--rounds N] [--cold] [--warm] [--only NAME]...
+usage: run.py ENIGMA [--rounds N] [--cold] [--warm] [--cpu] [--no-jit] [--only NAME]...
+       run.py ENIGMA --erlc [...]: erlc.py instead
 
 cold: a whole process from its start to its end, one run of the program in it; Enigma without the cache of compiled
 code, and with one that earlier runs have filled. warm: one run inside a VM that has run the program for a while.
---cold and --warm: only these. A ratio is Enigma's median over erl's: below 1 Enigma is faster.
+--cold and --warm: only these; --cpu: cold times are what all threads of the process used, for busy machines;
+--no-jit: warm runs of the interpreter alone. A ratio is Enigma's median over erl's: below 1 Enigma is faster.
 """
-import math, os, statistics, subprocess, sys, tempfile, time
+import math, os, resource, statistics, subprocess, sys, tempfile, time
+
+import erlc
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.join(os.path.dirname(HERE), "_out")
 CPU = "fib tak nqueens sum sieve lists tuples trees maps big_maps floats mandelbrot nbody spectral fannkuch matrix bignum binaries bit_parse json strings exceptions funs sort sha".split()
 
 
+COUNTS_CPU = "--cpu" in sys.argv
+
+
+def clock():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime if COUNTS_CPU else time.monotonic()
+
+
 def timed(command):
-    begin = time.monotonic()
+    begin = clock()
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
-    return time.monotonic() - begin, done
+    return clock() - begin, done
 
 
 def run(vm, name, how):
@@ -36,6 +48,8 @@ class Bench:
         if "cold" in kinds:
             self.columns += [("erl", ["erl"], "run", None), ("no cache", [enigma, "--jit-cache", "off"], "run", "erl"),
                              ("cached", cached, "run", "erl")]
+        if "no-jit" in kinds:
+            self.columns += [("erl", ["erl"], "warm", None), ("no JIT", [enigma, "--no-jit"], "warm", "erl")]
         if "warm" in kinds:
             self.columns += [("erl warm", ["erl"], "warm", None), ("warm", [enigma, "--jit-cache", "off"], "warm", "erl warm")]
         self.cached = cached if "cold" in kinds else None
@@ -69,11 +83,15 @@ class Bench:
 def main():
     arguments = sys.argv[1:]
     enigma = os.path.abspath(arguments.pop(0))
+    if "--erlc" in arguments:
+        return erlc.main([enigma] + [a for a in arguments if a != "--erlc"])
     rounds, only, kinds = 5, [], []
     while arguments:
         flag = arguments.pop(0)
-        if flag in ("--warm", "--cold"):
+        if flag in ("--warm", "--cold", "--no-jit"):
             kinds.append(flag[2:])
+            continue
+        if flag == "--cpu":
             continue
         value = arguments.pop(0)
         if flag == "--rounds":
