@@ -11,6 +11,8 @@ extension JIT {
     public static func precompile(_ module: LoadedModule) -> (kept: Int, failed: Int)? {
         guard Cache.isOn else { return nil }
         isAheadOfTime = true
+        // The next module may get the memory of this one.
+        defer { _ = release(module) }
         let before = (statistics.kept, statistics.failed)
         let functions = (0..<module.functionCount).map { module.functions + $0 }
         // Native functions of the same name win; the others all count as hot.

@@ -231,6 +231,19 @@ class Suite:
         self.check("precompile", done.returncode == 0 and re.search(r"cached: \d+ units kept\n", done.stdout) is not None,
                    done.stdout + done.stderr)
         self.warm("precompiled")
+        # Modules whose memory comes after each other's.
+        folder = os.path.join(self.scratch, "several")
+        os.makedirs(folder)
+        names = ["several%d" % number for number in range(12)]
+        for number, name in enumerate(names):
+            body = "".join("f%d(X, [Y | T]) -> f%d(X + Y, T);\nf%d(X, []) -> {%s, X}.\n" % (i, i, i, name) for i in range(number + 2))
+            with open(os.path.join(folder, name + ".erl"), "w") as file:
+                file.write("-module(%s).\n-compile([export_all, nowarn_export_all]).\n%s" % (name, body))
+        subprocess.run(["erlc"] + [name + ".erl" for name in names], cwd=folder, check=True)
+        done = subprocess.run([self.enigma, "precompile", "--jit-cache", self.cache] + [name + ".beam" for name in names],
+                              cwd=folder, capture_output=True, text=True, timeout=300)
+        expected = sorted("%s: %d units kept" % (name, number + 4) for number, name in enumerate(names))
+        self.check("several modules", done.returncode == 0 and sorted(done.stdout.split("\n"))[1:] == expected, done.stdout + done.stderr)
         missing = subprocess.run([self.enigma, "precompile", "nosuchapp"], capture_output=True, text=True, timeout=60)
         self.check("precompile of nothing", missing.returncode == 1 and "nosuchapp" in missing.stderr)
 
