@@ -24,9 +24,20 @@
 #undef LLVM_FUNCTION
 
 static const char *const places[] = {
-    "libLLVM.so.19.1", "libLLVM-19.so.1", "libLLVM-19.so", "/usr/lib/llvm-19/lib/libLLVM.so.19.1",
-    "/usr/lib/llvm-19/lib/libLLVM.so.1",
+#if defined(__x86_64__)
+    "/usr/lib/x86_64-linux-gnu/libLLVM.so.19.1",
+#elif defined(__aarch64__)
+    "/usr/lib/aarch64-linux-gnu/libLLVM.so.19.1",
+#endif
+    "/usr/lib/llvm-19/lib/libLLVM.so.19.1", "/usr/lib/llvm-19/lib/libLLVM.so.1", "/usr/lib64/libLLVM.so.19.1",
+    "libLLVM.so.19.1", "libLLVM-19.so.1", "libLLVM-19.so",
 };
+
+const char *llvm_file(void) {
+    for (unsigned i = 0; i < sizeof places / sizeof *places; i++)
+        if (places[i][0] == '/' && access(places[i], R_OK) == 0) return places[i];
+    return NULL;
+}
 
 /// Ends the program before libLLVM's destructors run: a compile thread may still be inside it.
 static void leave(int status, void *unused) {
@@ -65,21 +76,38 @@ typedef struct JITEntry {
 
 struct {
     uint32_t version;
-    uint32_t action;  // 1: `relevant` was added
+    uint32_t action;  // 1: `relevant` was added, 2: it goes
     JITEntry *relevant, *first;
 } __jit_debug_descriptor = {1, 0, NULL, NULL};
 
 __attribute__((noinline)) void __jit_debug_register_code(void) { __asm__ volatile("" ::: "memory"); }
 
-void jit_debug_register(const void *file, uint64_t size) {
+static void announce(uint32_t action, JITEntry *entry) {
+    __jit_debug_descriptor.relevant = entry;
+    __jit_debug_descriptor.action = action;
+    __jit_debug_register_code();
+}
+
+void *jit_debug_register(const void *file, uint64_t size) {
     JITEntry *entry = calloc(1, sizeof *entry);
-    if (!entry) return;
+    if (!entry) return NULL;
     entry->file = file;
     entry->size = size;
     entry->next = __jit_debug_descriptor.first;
     if (entry->next) entry->next->previous = entry;
     __jit_debug_descriptor.first = entry;
-    __jit_debug_descriptor.relevant = entry;
-    __jit_debug_descriptor.action = 1;
-    __jit_debug_register_code();
+    announce(1, entry);
+    return entry;
+}
+
+void jit_debug_unregister(void *which) {
+    JITEntry *entry = which;
+    if (entry->next) entry->next->previous = entry->previous;
+    if (entry->previous) {
+        entry->previous->next = entry->next;
+    } else {
+        __jit_debug_descriptor.first = entry->next;
+    }
+    announce(2, entry);
+    free(entry);
 }

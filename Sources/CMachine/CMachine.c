@@ -2,6 +2,7 @@
 #include "CMachine.h"
 
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <sys/syscall.h>
@@ -15,6 +16,12 @@ void vm_futex_wait(uint32_t *word, uint32_t expected, int64_t nanoseconds) {
 
 void vm_futex_wake(uint32_t *word, int count) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+}
+
+bool vm_barrier_everywhere(void) {
+    if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) return true;
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0
+        && syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
 }
 
 void vm_lock_slow(Lock *lock) {

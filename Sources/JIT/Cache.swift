@@ -7,6 +7,7 @@
 // not as it should be is ignored, and replaced when the function has been compiled.
 
 import BeamFile
+import CLLVM
 import CMachine
 import Glibc
 import Machine
@@ -63,7 +64,7 @@ enum Cache {
         return home + "/.cache/enigma"
     }
 
-    /// Nil: the executable does not say which build it is.
+    /// Nil: the executable, or LLVM, does not say which build it is.
     private static func makeKey() -> [UInt8]? {
         #if arch(x86_64)
         var count = 0
@@ -73,6 +74,11 @@ enum Cache {
         var words = [UInt32](repeating: 0, count: 64)
         let used = vm_processor_words(&words, words.count)
         words.withUnsafeBytes { digest.update(UnsafeRawBufferPointer(rebasing: $0[..<(used * 4)])) }
+        guard let library = llvm_file() else { return nil }
+        var identity = [UInt8](repeating: 0, count: 32)
+        let length = vm_build_id_of(library, &identity, identity.count)
+        guard length > 0 else { return nil }
+        identity.withUnsafeBytes { digest.update(UnsafeRawBufferPointer(rebasing: $0[..<length])) }
         return digest.finish()
         #else
         return nil

@@ -37,10 +37,14 @@ final class CodeGenerator {
         LLVMInitializeAArch64TargetMC()
         LLVMInitializeAArch64AsmPrinter()
         #endif
-        // Assembly is for people.
-        let texts: [String] = ["enigma", "-x86-asm-syntax=intel"]
+        // Assembly is for people. Domain reassignment is for vectors, which we have none of, and quadratic.
+        #if arch(x86_64)
+        let texts = ["enigma", "-x86-asm-syntax=intel", "-disable-x86-domain-reassignment"]
+        #else
+        let texts = ["enigma"]
+        #endif
         var words: [UnsafePointer<CChar>?] = texts.map { UnsafePointer(strdup($0)!) }
-        LLVMParseCommandLineOptions(2, &words, nil)
+        LLVMParseCommandLineOptions(Int32(words.count), &words, nil)
         triple = Self.take(LLVMGetDefaultTargetTriple())
         cpu = Self.take(LLVMGetHostCPUName())
         features = Self.take(LLVMGetHostCPUFeatures())
@@ -49,7 +53,7 @@ final class CodeGenerator {
         if LLVMGetTargetFromTriple(triple, &target, &message) != 0 { throw CompileError(text: Self.take(message)) }
         guard
             let machine = LLVMCreateTargetMachine(
-                target, triple, cpu, features, (getenv("JITC") != nil ? LLVMCodeGenLevelLess : LLVMCodeGenLevelDefault), LLVMRelocPIC, LLVMCodeModelSmall)
+                target, triple, cpu, features, LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelSmall)
         else { throw CompileError(text: "no target machine for \(triple)") }
         self.machine = machine
         LLVMSetTargetMachineAsmVerbosity(machine, 1)
@@ -85,7 +89,7 @@ final class CodeGenerator {
     }
 
     func optimise(_ module: LLVMModuleRef) throws(CompileError) {
-        if let error = LLVMRunPasses(module, getenv("JITP").map { String(cString: $0) } ?? Self.passes, machine, options) { throw CompileError(text: Self.text(error)) }
+        if let error = LLVMRunPasses(module, Self.passes, machine, options) { throw CompileError(text: Self.text(error)) }
     }
 
     func text(_ module: LLVMModuleRef) -> String { Self.take(LLVMPrintModuleToString(module)) }

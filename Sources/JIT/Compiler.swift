@@ -53,6 +53,8 @@ public enum JIT {
     /// When LLVM may be loaded (0: nobody has asked for it), and whether a request waits for that.
     nonisolated(unsafe) private static var loadingTime: UInt64 = 0
     nonisolated(unsafe) private static var isWaiting = false
+    /// The last unit did not get a processor of its own.
+    nonisolated(unsafe) private static var isBusy = false
 
     /// Once, before the first module is loaded.
     public static func boot(_ options: JITOptions) {
@@ -138,7 +140,7 @@ public enum JIT {
     }
 
     /// No process will return to the module's code. True: the compile thread frees it.
-    private static func release(_ module: LoadedModule) -> Bool {
+    static func release(_ module: LoadedModule) -> Bool {
         let (dropped, gone, isRead) = locked {
             let before = queue.count
             queue.removeAll {
@@ -149,7 +151,7 @@ public enum JIT {
             if reading === module { isRetired = true }
             return (before - queue.count, forget(module), isRetired && reading === module)
         }
-        for unit in gone { unit.code.free() }
+        for unit in gone { unit.free() }
         Cache.forget(module)
         if dropped > 0 { finish(dropped) }
         return isRead
@@ -178,19 +180,42 @@ public enum JIT {
                 isWaiting = false
                 guard !queue.isEmpty else { return nil }
                 let index = mostUrgent()
-                if isEarly(queue[index]) { return nil }
+                if isEarly(queue[index]) || isTooSoon(queue[index]) { return nil }
                 let next = queue.remove(at: index)
                 reading = LoadedModule.of(next.function)
                 return next
             }
+            let isLeft = freeReplaced()
             guard let next else {
-                vm_futex_wait(&work, seen, isWaiting ? 10_000_000 : -1)
+                vm_futex_wait(&work, seen, isWaiting || isLeft ? 10_000_000 : -1)
                 continue
             }
             compile(next)
             endReading()
             finish(1)
         }
+    }
+
+    /// On a busy machine LLVM gets a fifth of what the program uses, after the first units: what is compiled then are the
+    /// hottest functions. A program that does nothing needs no processor. Under `lock`.
+    private static func isTooSoon(_ request: Request) -> Bool {
+        guard isBusy, !isExempt(request), !request.isCached else { return false }
+        let (wall, used) = (now(), processTime())
+        if wall - lastLook.wall > 100_000_000 {
+            isIdle = used - lastLook.used < 5_000_000
+            lastLook = (wall, used)
+        }
+        isWaiting = !isIdle && statistics.compileTime > freeTime + used * budget / 100
+        return isWaiting
+    }
+    nonisolated(unsafe) private static var lastLook: (wall: UInt64, used: UInt64) = (0, 0)
+    nonisolated(unsafe) private static var isIdle = false
+    private static let freeTime: UInt64 = 300_000_000
+    /// In hundredths.
+    private static let budget: UInt64 = 20
+    /// Somebody waits for it, or wants everything compiled.
+    private static func isExempt(_ request: Request) -> Bool {
+        options.isOrdered || request.dump != nil || options.threshold < JITOptions().threshold
     }
 
     /// A program that ends soon after it has booted needs no LLVM, which takes longer to load than it runs. Under `lock`.
@@ -204,8 +229,15 @@ public enum JIT {
     static func compile(_ request: Request) {
         guard request.dump != nil || isDue(request) else { return }
         if request.isCached, fetch(request.function) { return }
-        let start = now()
-        defer { statistics.compileTime += now() - start }
+        let start = threadTime()
+        let wall = now()
+        defer {
+            let time = threadTime() - start
+            // It had to wait for a processor.
+            isBusy = now() - wall > time + time / 2
+            statistics.compileTime += time
+            statistics.longestTime = max(statistics.longestTime, time)
+        }
         do throws(CompileError) {
             if generator == nil {
                 do { generator = try makeGenerator() } catch {
@@ -214,7 +246,12 @@ public enum JIT {
                 }
                 reader = OperandReader()
             }
-            try build(request, generator!, reader!)
+            let bodies = selectBodies(request.function, reader!)
+            if try build(request, bodies, generator!, reader!) { return }
+            guard bodies.count > 1, try build(request, [bodies[0]], generator!, reader!) else {
+                let count = bodies[0].instructions.count
+                throw CompileError(text: "too large: \(count) instructions, more than \(Unit.sizeLimit) operations of LLVM's")
+            }
         } catch {
             if let dump = request.dump { return dump.finish(failure: error.text) }
             statistics.failed += 1
@@ -232,6 +269,7 @@ public enum JIT {
         statistics.residentBefore = residentBytes()
         let generator = try CodeGenerator()
         statistics.residentAfter = residentBytes()
+        statistics.allocatedBefore = allocatedBytes()
         return generator
     }
 
@@ -263,11 +301,11 @@ public enum JIT {
     /// A line for each unit, for whoever works on the compiler.
     private static var traces: Bool { getenv("ENIGMA_JIT_TRACE") != nil }
 
+    /// Compiles `bodies` together. False: they are too large.
     private static func build(
-        _ request: Request, _ generator: CodeGenerator, _ reader: OperandReader
-    ) throws(CompileError) {
-        let start = now()
-        let bodies = selectBodies(request.function, reader)
+        _ request: Request, _ bodies: [FunctionBody], _ generator: CodeGenerator, _ reader: OperandReader
+    ) throws(CompileError) -> Bool {
+        let start = threadTime()
         guard !bodies.isEmpty else { throw CompileError(text: "its code could not be read") }
         let number = nextUnit
         nextUnit += 1
@@ -283,13 +321,14 @@ public enum JIT {
         }
         if options.countsEntries, request.dump == nil { unit.makeCounters() }
         generator.prepare(unit.ir.module)
-        var clock = now()
+        var clock = start
         func lap(_ total: inout UInt64) {
-            let time = now()
+            let time = threadTime()
             total += time - clock
             clock = time
         }
         unit.lower()
+        if unit.isTooLarge { return false }
         if number == options.failAt { unit.ir.addImpossibleCall() }
         unit.debug?.end()
         lap(&statistics.loweringTime)
@@ -310,7 +349,8 @@ public enum JIT {
         lap(&statistics.otherTime)
         if let dumpRequest = request.dump {
             dump?.finish(unit, code: nil)
-            return dumpRequest.finish(dump)
+            dumpRequest.finish(dump)
+            return true
         }
         let object = try generator.object(unit.ir.module)
         lap(&statistics.emittingTime)
@@ -318,16 +358,22 @@ public enum JIT {
         let symbols = try ObjectSymbols(object)
         let bytes = UnsafeRawBufferPointer(start: LLVMGetBufferStart(object), count: LLVMGetBufferSize(object))
         let (code, addresses) = try link(bytes, unit)
-        let native = NativeUnit(unit, symbols, code, addresses, time: now() - start)
+        let native = NativeUnit(unit, symbols, code, addresses, time: threadTime() - start)
+        // Before anybody can free it.
+        describe(native, bytes)
         if publish(native, addresses) {
             statistics.units += 1
             statistics.functions += native.parts.count
-            describe(native, bytes)
         }
         lap(&statistics.linkingTime)
         if Cache.isOn, Cache.write(unit, native, bytes) { statistics.kept += 1 }
         lap(&statistics.otherTime)
         dump?.finish(unit, code: native)
+        if traces {
+            let count = bodies.reduce(0) { $0 + $1.instructions.count }
+            complain("jit: unit \(number): \(count) instructions, size \(unit.ir.size), \((threadTime() - start) / 1000) us, \(native.codeBytes) bytes")
+        }
+        return true
     }
 
     private static func link(
@@ -344,8 +390,8 @@ public enum JIT {
 
     /// Links the function's unit from the cache; false if that has none that fits.
     private static func fetch(_ function: Ref<Function>) -> Bool {
-        let start = now()
-        defer { statistics.fetchingTime += now() - start }
+        let start = threadTime()
+        defer { statistics.fetchingTime += threadTime() - start }
         return Cache.withEntry(function) { bytes, key in
             guard let entry = CacheReader.read(bytes, LoadedModule.of(function), key: key, unit: nextUnit) else {
                 statistics.rejected += 1
@@ -372,7 +418,7 @@ public enum JIT {
         do throws(LinkError) {
             let published = entry.published.filter { !compiled.contains($0.function) }
             let (code, addresses) = try Linker.link(entry.object, entry.symbols, published.map(\.symbol))
-            let native = NativeUnit(entry, nextUnit, published, without: compiled, code, time: now() - start)
+            let native = NativeUnit(entry, nextUnit, published, without: compiled, code, time: threadTime() - start)
             nextUnit += 1
             if publish(native, addresses) { statistics.fetched += 1 }
             return true
@@ -424,9 +470,14 @@ public enum JIT {
         return left > JITHooks.threshold || left < JITHooks.threshold - JITHooks.threshold / 8
     }
 
-    static func now() -> UInt64 {
+    /// Nanoseconds.
+    static func now() -> UInt64 { read(CLOCK_MONOTONIC) }
+    /// What this thread has used of a processor: what compiling costs, however busy the machine is.
+    static func threadTime() -> UInt64 { read(CLOCK_THREAD_CPUTIME_ID) }
+    private static func processTime() -> UInt64 { read(CLOCK_PROCESS_CPUTIME_ID) }
+    private static func read(_ clock: clockid_t) -> UInt64 {
         var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
+        clock_gettime(clock, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 }

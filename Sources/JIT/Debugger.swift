@@ -45,8 +45,13 @@ private func frames(_ slot: Words, _ end: Words) -> String? {
     return nil
 }
 
-/// Object files as gdb wants them: the whole file, with the addresses of its sections filled in. They stay for good.
+/// Object files as gdb wants them: the whole file, with the addresses of its sections filled in.
 enum DebuggerImage {
+    /// Guards gdb's list and `images`: code is made by the compile thread, and freed by others too.
+    nonisolated(unsafe) private static var lock = Lock()
+    /// By address of the code.
+    nonisolated(unsafe) private static var images: [UnsafeMutableRawPointer: (entry: UnsafeMutableRawPointer, file: UnsafeMutableRawPointer)] = [:]
+
     static func add(_ code: NativeCode, _ object: UnsafeRawBufferPointer) {
         let copy = UnsafeMutableRawPointer.allocate(byteCount: object.count, alignment: 16)
         copy.copyMemory(from: object.baseAddress!, byteCount: object.count)
@@ -58,6 +63,17 @@ enum DebuggerImage {
             copy.storeBytes(of: address, toByteOffset: table + 64 * index + 16, as: UInt64.self)
         }
         // The names the interface prescribes are in C.
-        jit_debug_register(copy, UInt64(object.count))
+        vm_lock(&lock)
+        if let entry = jit_debug_register(copy, UInt64(object.count)) { images[code.memory] = (entry, copy) }
+        vm_unlock(&lock)
+    }
+
+    /// The code is about to be freed.
+    static func remove(_ code: NativeCode) {
+        vm_lock(&lock)
+        let image = images.removeValue(forKey: code.memory)
+        if let image { jit_debug_unregister(image.entry) }
+        vm_unlock(&lock)
+        image?.file.deallocate()
     }
 }

@@ -322,22 +322,27 @@ final class FunctionBody {
 }
 
 extension FunctionBody {
-    /// Instructions in all native functions, if every one repeats what it reaches.
-    private func repeatedSize() -> Int {
-        entryPoints.reduce(0) { total, word in
-            var seen: Set<Int> = []
+    /// Whether all native functions together have more instructions than `limit`, if every one repeats what it reaches.
+    private func isRepeatedSize(above limit: Int) -> Bool {
+        var total = 0
+        // By block: the last entry point that has reached it.
+        var seenFrom = [Int](repeating: -1, count: blocks.count)
+        for word in entryPoints {
             var open = [blockAt[word]!]
             while let number = open.popLast() {
-                guard seen.insert(number).inserted else { continue }
+                guard seenFrom[number] != word else { continue }
+                seenFrom[number] = word
+                total += blocks[number].end - blocks[number].first
+                if total > limit { return true }
                 open += blocks[number].successors
             }
-            return total + seen.reduce(0) { $0 + blocks[$1].end - blocks[$1].first }
         }
+        return false
     }
 
     /// In a function with many calls, every label that is reached from several places becomes an entry point.
     fileprivate func findSharedLabels() {
-        guard repeatedSize() > 3 * instructions.count + 200 else { return }
+        guard isRepeatedSize(above: 3 * instructions.count + 200) else { return }
         var references: [Int: Int] = [:]
         for block in blocks { for successor in block.successors { references[successor, default: 0] += 1 } }
         for word in entryPoints.dropFirst() { references[blockAt[word]!, default: 0] += 1 }

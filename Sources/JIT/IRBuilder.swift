@@ -38,6 +38,8 @@ final class IRBuilder {
     private let profKind: UInt32
     private var unlikelyWeights: Value
     private var attributes: [LLVMAttributeRef] = []
+    /// How much there is to compile: accesses of memory and variables, calls and blocks so far.
+    private(set) var size = 0
 
     init(name: String, features: (cpu: String, features: String)) {
         context = LLVMContextCreate()
@@ -123,7 +125,10 @@ final class IRBuilder {
         return function
     }
 
-    func block(_ function: Value, _ name: String) -> BasicBlock { LLVMAppendBasicBlockInContext(context, function, name) }
+    func block(_ function: Value, _ name: String) -> BasicBlock {
+        size += 1
+        return LLVMAppendBasicBlockInContext(context, function, name)
+    }
     func position(_ block: BasicBlock) { LLVMPositionBuilderAtEnd(builder, block) }
     var currentBlock: BasicBlock { LLVMGetInsertBlock(builder) }
 
@@ -183,17 +188,25 @@ final class IRBuilder {
     func toPointer(_ value: Value) -> Value { LLVMBuildIntToPtr(builder, value, pointer, "") }
     func toInteger(_ value: Value) -> Value { LLVMBuildPtrToInt(builder, value, i64, "") }
     func load(_ type: LLVMTypeRef, _ address: Value, _ memory: Memory) -> Value {
+        size += 1
         let value: Value = LLVMBuildLoad2(builder, type, address, "")
         LLVMSetMetadata(value, tbaaKind, tbaa[memory.rawValue])
         return value
     }
     func store(_ value: Value, _ address: Value, _ memory: Memory) {
+        size += 1
         let store = LLVMBuildStore(builder, value, address)
         LLVMSetMetadata(store, tbaaKind, tbaa[memory.rawValue])
     }
     /// A variable of the function, which becomes a register.
-    func loadLocal(_ type: LLVMTypeRef, _ local: Value) -> Value { LLVMBuildLoad2(builder, type, local, "") }
-    func storeLocal(_ value: Value, _ local: Value) { LLVMBuildStore(builder, value, local) }
+    func loadLocal(_ type: LLVMTypeRef, _ local: Value) -> Value {
+        size += 1
+        return LLVMBuildLoad2(builder, type, local, "")
+    }
+    func storeLocal(_ value: Value, _ local: Value) {
+        size += 1
+        LLVMBuildStore(builder, value, local)
+    }
 
     // MARK: Control
 
@@ -224,6 +237,7 @@ final class IRBuilder {
     }
 
     @discardableResult func call(_ callee: Callee, _ arguments: [Value]) -> Value {
+        size += 1
         var list: [LLVMValueRef?] = arguments
         return LLVMBuildCall2(builder, callee.type, callee.value, &list, UInt32(list.count), "")
     }

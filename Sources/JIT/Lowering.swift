@@ -151,7 +151,7 @@ final class Lowering {
         }
         ir.position(setup)
         ir.branch(nativeBlock(Version(activation: 0, index: body.blocks[entryBlock].first, known: KnownTypes())))
-        while let version = pending.popLast() { lower(version) }
+        while !unit.isTooLarge, let version = pending.popLast() { lower(version) }
     }
 
     private func nativeBlock(_ version: Version) -> BasicBlock {

@@ -76,6 +76,12 @@ final class NativeUnit: @unchecked Sendable {
         entryCounts?.deallocate()
     }
 
+    /// Gives the code back. Requires: no thread is in it, and none will be.
+    func free() {
+        if JIT.options.tellsDebugger { DebuggerImage.remove(code) }
+        code.free()
+    }
+
     var exitCount: UInt64 { vm_load_relaxed(exitCounts + exits.count) }
 }
 
@@ -93,6 +99,10 @@ extension JIT {
     /// Instructions that gave up often, and how often functions were compiled again for that.
     nonisolated(unsafe) static var lostBets: [Ref<Function>: Set<Int>] = [:]
     nonisolated(unsafe) private static var attempts: [Ref<Function>: Int] = [:]
+
+    /// Units that others have taken the place of: a thread may still be in their code. With the slices that ran when
+    /// the compile thread first saw them here.
+    nonisolated(unsafe) static var replaced: [(unit: NativeUnit, slices: [UInt64]?)] = []
 
     // MARK: Publishing
 
@@ -114,7 +124,7 @@ extension JIT {
             return true
         }
         guard isWanted else {
-            native.code.free()
+            native.free()
             return false
         }
         statistics.codeBytes += native.codeBytes
@@ -122,7 +132,8 @@ extension JIT {
         return true
     }
 
-    /// Takes the words of a function's earlier native code back. Its code stays: somebody may be running it. Under `lock`.
+    /// Takes the words of a function's earlier native code back. The code stays while somebody may be running it; the
+    /// functions count as warm, in case nothing takes their place. Under `lock`.
     private static func discard(_ function: Ref<Function>) {
         if let number = unitOf[function], let old = units[number] { discard(old) }
     }
@@ -133,17 +144,47 @@ extension JIT {
             guard let original = originals[UInt(bitPattern: word)] else { continue }
             vm_store_release(word, original)
         }
-        for part in old.parts { unitOf[part.function] = nil }
+        for part in old.parts {
+            unitOf[part.function] = nil
+            part.function.pointee.calls = JITHooks.threshold
+        }
+        if options.forgetsReplaced { replaced.append((old, nil)) }
     }
 
     /// Native code calls the functions of its unit directly and takes others in, so a traced function must be in none.
     static func avoid(_ function: Ref<Function>) {
-        locked {
+        let isReplaced = locked {
             discard(function)
             for unit in units.values where unit.inlined.contains(function) { discard(unit) }
             refused[function] = "it is traced"
             avoided.insert(function)
+            return !replaced.isEmpty
         }
+        if isReplaced { wake() }
+    }
+
+    /// Frees replaced code that no thread can be in any more: return addresses are words, so the slices that ran when it
+    /// was replaced are all that count. On the compile thread. Answers whether some is left.
+    static func freeReplaced() -> Bool {
+        guard locked({ !replaced.isEmpty }) else { return false }
+        let slices = Schedulers.noteSlices()
+        let gone = locked { () -> [NativeUnit] in
+            let free = replaced.filter { $0.slices.map(Schedulers.haveLeft) ?? false }.map(\.unit)
+            replaced.removeAll { entry in free.contains { $0 === entry.unit } }
+            for index in replaced.indices where replaced[index].slices == nil { replaced[index].slices = slices }
+            for unit in free { remove(unit) }
+            return free
+        }
+        for unit in gone { unit.free() }
+        return slices != nil && locked { !replaced.isEmpty }
+    }
+
+    /// Under `lock`: the unit's code is about to be freed.
+    private static func remove(_ unit: NativeUnit) {
+        units[unit.number] = nil
+        statistics.codeBytes -= unit.codeBytes
+        statistics.mappedBytes -= unit.code.byteCount
+        statistics.freed += 1
     }
 
     // MARK: Side exits
@@ -192,12 +233,10 @@ extension JIT {
         let gone = units.values.filter { belongs($0.parts[0].function, module) }
         for unit in gone {
             for word in unit.words { originals[UInt(bitPattern: word)] = nil }
-            for part in unit.parts { unitOf[part.function] = nil }
-            units[unit.number] = nil
-            statistics.codeBytes -= unit.codeBytes
-            statistics.mappedBytes -= unit.code.byteCount
-            statistics.freed += 1
+            for part in unit.parts where unitOf[part.function] == unit.number { unitOf[part.function] = nil }
+            remove(unit)
         }
+        replaced.removeAll { belongs($0.unit.parts[0].function, module) }
         for function in refused.keys where belongs(function, module) { refused[function] = nil }
         for function in lostBets.keys where belongs(function, module) { lostBets[function] = nil }
         for function in attempts.keys where belongs(function, module) { attempts[function] = nil }

@@ -40,6 +40,8 @@ public struct JITOptions: Sendable {
     var isOrdered: Bool { isEager || waits }
     /// Native code gets line and unwind tables.
     var describesCode: Bool { writesPerfMap || writesJITDump || tellsDebugger }
+    /// Replaced code goes soon; whoever looks at it later wants to know what was where.
+    var forgetsReplaced: Bool { dumpDirectory == nil && !writesPerfMap && !writesJITDump }
     /// Native code counts the calls of each function.
     var countsEntries: Bool { dumpDirectory != nil }
 }

@@ -13,8 +13,9 @@ public struct JITStatistics: Sendable {
     public var freed = 0
     public var codeBytes = 0
     public var mappedBytes = 0
-    /// Nanoseconds, of the whole and of its steps.
+    /// Nanoseconds of the compile thread, of the whole and of its steps; the longest request.
     public var compileTime: UInt64 = 0
+    public var longestTime: UInt64 = 0
     public var loweringTime: UInt64 = 0
     public var optimisingTime: UInt64 = 0
     public var emittingTime: UInt64 = 0
@@ -30,6 +31,8 @@ public struct JITStatistics: Sendable {
     /// Memory of the program, in bytes, before and after LLVM was loaded.
     public var residentBefore = 0
     public var residentAfter = 0
+    /// Bytes that were allocated, by anybody, before the first unit.
+    public var allocatedBefore = 0
 }
 
 /// Memory of the program that is in use, in bytes.
@@ -40,6 +43,14 @@ func residentBytes() -> Int {
     guard fgets(&line, 128, file) != nil else { return 0 }
     let words = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }.split(separator: 32)
     return words.count > 1 ? (Int(String(decoding: words[1], as: UTF8.self)) ?? 0) * 4096 : 0
+}
+
+/// Bytes that malloc has given out, but for processes and binaries: LLVM's memory, and the machine's tables.
+func allocatedBytes() -> Int {
+    var used = 0
+    var held = 0
+    vm_allocated_memory(&used, &held)
+    return used - Int(vm_counted_memory(processMemory)) - Int(vm_counted_memory(binaryMemory))
 }
 
 extension JIT {
@@ -62,7 +73,7 @@ extension JIT {
             "jit: \(s.codeBytes) bytes of native code in use, in \(s.mappedBytes) bytes of memory",
             """
             jit: \(ms(s.compileTime)) ms compiling: IR \(ms(s.loweringTime)), optimising \(ms(s.optimisingTime)), \
-            emitting \(ms(s.emittingTime)), linking \(ms(s.linkingTime)), other \(ms(s.otherTime))
+            emitting \(ms(s.emittingTime)), linking \(ms(s.linkingTime)), other \(ms(s.otherTime)); the longest \(ms(s.longestTime))
             """,
             "jit: \(s.exits) side exits, \(s.recompiled) units compiled again without bets",
             """
@@ -71,7 +82,8 @@ extension JIT {
             """,
             """
             jit: memory of the program \(mb(residentBytes())); loading LLVM took \
-            \(mb(max(0, s.residentAfter - s.residentBefore)))
+            \(mb(max(0, s.residentAfter - s.residentBefore))); \(mb(allocatedBytes())) allocated, \
+            \(mb(s.allocatedBefore)) when LLVM had been loaded
             """,
         ]
         let (reasons, reason) = locked { (Array(refused.values), isOff ? offReason : "") }

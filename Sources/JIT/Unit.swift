@@ -93,7 +93,11 @@ final class Unit {
         return constants.pointer(.counter(UInt64(UInt(bitPattern: counters + index))))
     }
 
-    /// Writes the IR of all functions.
+    /// LLVM would take more than about two seconds for it (jit-notes/tiering.md).
+    var isTooLarge: Bool { ir.size > Self.sizeLimit }
+    static let sizeLimit = 30_000
+
+    /// Writes the IR of all functions; stops where it gets too large.
     func lower() {
         for body in bodies { natives[body.function] = makeFunction("", body, body.entry) }
         for body in bodies {
@@ -103,7 +107,7 @@ final class Unit {
                 publish(entryPoint(body, word), body, word)
             }
         }
-        while let (body, word, function) = pending.popLast() {
+        while !isTooLarge, let (body, word, function) = pending.popLast() {
             Lowering(self, body, entry: word, llvmFunction: function, isBody: false).run()
         }
     }

@@ -80,6 +80,47 @@ class Tests:
         expect(re.search(r"jit: [1-9]\d* side exits", done.stderr), done.stderr)
         expect(self.run(["--no-jit", "--jit-stats"], "hot:fib(20)").stderr.startswith("jit: 0 functions"), "no-jit")
 
+    def test_too_large(self):
+        """Functions that LLVM would take too long for stay interpreted, and the reason is shown."""
+        names = ["A%d" % i for i in range(254)]
+        more = ["%s + 1" % a for a in names[1:] + names[:1]]
+        wide = "wide(0, %s) -> lists:sum([%s]);\nwide(N, %s) -> wide(N - 1, %s).\n" % (
+            ", ".join(names), ", ".join(names), ", ".join(names), ", ".join(more))
+        clauses = ["long({op%d, X}, Y) when X > %d -> small(X, Y + %d)" % (i, i % 7, i) for i in range(3000)]
+        with open(self.folder + "/large.erl", "w") as file:
+            file.write("-module(large).\n-export([main/0, wide/255, long/2, small/2]).\n"
+                       "main() -> {apply(?MODULE, wide, [300 | lists:seq(1, 254)]), "
+                       "lists:sum([long({list_to_atom(\"op\" ++ integer_to_list(N)), N + 10}, N) || N <- lists:seq(1, 2999)]), "
+                       "lists:sum([small(N, 1) || N <- lists:seq(1, 3000)])}.\n"
+                       "small(X, Y) -> X + Y.\n" + wide + ";\n".join(clauses) + ".\n")
+        subprocess.run(["erlc", "-o", self.folder, self.folder + "/large.erl"], check=True)
+        show = ", io:format(\"~w~n\", [large:main()])"
+        expected = subprocess.run(["erl", "-noshell", "-pa", self.folder, "-eval", "ok" + show + ", halt()."],
+                                  capture_output=True, text=True, check=True).stdout
+        done = self.run(
+            ["--jit-eager", "--jit-only", "large", "--jit-stats"],
+            "ok" + show + ", [#{state := refused, reason := <<\"too large\", _/binary>>} = enigma_jit:info({large, F, A}) ||"
+            "{F, A} <- [{wide, 255}, {long, 2}]], #{state := compiled} = enigma_jit:info({large, small, 2})")
+        expect(done.stdout == expected, done.stdout)
+        expect("jit: refused 1: too large: " in done.stderr, done.stderr)
+        longest = int(re.search(r"the longest (\d+)", done.stderr)[1])
+        expect(longest < 4000, "%d ms of LLVM for one unit" % longest)
+        return "%d ms for the longest" % longest
+
+    def test_replaced_code_is_freed(self):
+        """A unit that lost its bets is compiled again; the old code goes, for gdb too, while its functions are run."""
+        wait = ("Wait = fun W() -> hot:fib(5), hot:big(100, 1 bsl 57), case enigma_jit:stats() of #{units_freed := N} when N > 0 -> ok;"
+                " _ -> timer:sleep(10), W() end end, Wait()")
+        for flags in [[], ["--jit-gdb"], ["+S", "1"]]:
+            done = self.run(
+                ["--jit-threshold", "100"] + flags,
+                "Self = self(), [spawn_link(fun() -> [hot:big(400, 1 bsl 57) || _ <- lists:seq(1, 300)], Self ! done end) || _ <- [1, 2, 3]],"
+                "[receive done -> ok end || _ <- [1, 2, 3]], " + wait + ","
+                "#{recompiled := R} = enigma_jit:stats(), true = R > 0, #{state := compiled} = enigma_jit:info({hot, big, 2}),"
+                "true = hot:big(3, 1 bsl 57) =:= (1 bsl 57) + 3 * (1 bsl 55),"
+                "code:purge(hot), code:delete(hot), code:purge(hot), hot:fib(10), io:format(\"fine\")")
+            expect(done.stdout == "fine", done.stdout)
+
     def test_dump_in_the_shell(self):
         done = self.run(
             [],

@@ -21,8 +21,14 @@
 /// Loads libLLVM 19. Answers null, or the reason why it could not be loaded. Call it once, before any other function.
 const char *_Nullable llvm_bind(void);
 
-/// Makes an object file in memory known to a debugger.
-void jit_debug_register(const void *_Nonnull file, uint64_t size);
+/// The file that llvm_bind loads, found without loading it; null if LLVM is in none of the usual places.
+const char *_Nullable llvm_file(void);
+
+/// Makes an object file in memory known to a debugger; answers its entry, null if there is no memory for it. One thread
+/// at a time may be in this and the next one.
+void *_Nullable jit_debug_register(const void *_Nonnull file, uint64_t size);
+/// The file is no more.
+void jit_debug_unregister(void *_Nonnull entry);
 
 /// Path of the library or program whose code is at `address`, or null.
 const char *_Nullable llvm_library_of(uint64_t address);

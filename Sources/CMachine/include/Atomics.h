@@ -44,6 +44,9 @@ static inline bool vm_try_lock(Lock *lock) { return vm_compare_exchange32(&lock-
 static inline void vm_unlock(Lock *lock) {
     if (__builtin_expect(__atomic_exchange_n(&lock->state, 0, __ATOMIC_RELEASE) == 2, 0)) vm_unlock_slow(lock);
 }
+/// A full memory barrier on every thread of the process that runs. False: the system has none.
+bool vm_barrier_everywhere(void);
+
 /// Sleeps while `*word` is `expected`, at most `nanoseconds` (negative: for ever); may wake early.
 void vm_futex_wait(uint32_t *word, uint32_t expected, int64_t nanoseconds);
 /// Wakes up to `count` threads that sleep on `word`.

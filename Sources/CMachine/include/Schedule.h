@@ -53,7 +53,8 @@ typedef struct Scheduler {
     uint64_t collections;    // garbage collections of processes it ran, and words they freed; relaxed reads by others
     uint64_t reclaimed;
     uint64_t stateTime[4];   // ns by Microstate, while they are counted; relaxed reads by others
-    uint64_t padding[8];
+    uint64_t slices;         // odd while the thread runs Erlang code; its thread stores with release, others read
+    uint64_t padding[7];
 } Scheduler;
 
 #pragma clang assume_nonnull end

@@ -58,7 +58,9 @@ private func run(_ process: Ref<Process>, _ scheduler: Ref<Scheduler>, _ context
         if _slowPath(traced), !isInside { Trace.scheduled(process, Atoms.in_) }
         let start = Microstates.begin()
         let monitored = SystemMonitor.beginSlice()
+        vm_store_relaxed(&scheduler.pointee.slices, scheduler.pointee.slices &+ 1)
         enterErlang(context, process)
+        vm_store_release(&scheduler.pointee.slices, scheduler.pointee.slices &+ 1)
         Microstates.end(start, scheduler, Microstates.emulator)
         reason = context.pointee.exitReason
         if _slowPath(monitored != 0) { SystemMonitor.ran(process, monitored, hasEnded: reason == ExitReason.terminated) }

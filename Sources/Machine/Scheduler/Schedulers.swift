@@ -155,6 +155,18 @@ public enum Schedulers {
         _ = vm_fetch_and32(&scheduler.pointee.sleeping, 0)
     }
 
+    /// Which threads run Erlang code now: nil if the system cannot tell. For `haveLeft`.
+    public static func noteSlices() -> [UInt64]? {
+        // What this thread has stored is seen by every slice that starts from here on.
+        guard vm_barrier_everywhere() else { return nil }
+        return (0..<total).map { vm_load_acquire(&at($0).pointee.slices) }
+    }
+
+    /// Every slice that ran when `slices` was noted is over.
+    public static func haveLeft(_ slices: [UInt64]) -> Bool {
+        slices.indices.allSatisfy { slices[$0] & 1 == 0 || vm_load_acquire(&at($0).pointee.slices) != slices[$0] }
+    }
+
     /// Total reductions of all threads.
     public static var reductions: UInt64 {
         var sum: UInt64 = 0
