@@ -77,8 +77,9 @@ final class DatagramDriver: PortDriver {
         case InetRequest.getOptions:
             return DatagramDriver.ok(options.encoded(input, socket: socket))
         case InetRequest.subscribe:
-            // Datagrams are never queued.
-            return input.first == 1 ? DatagramDriver.ok([1, 0, 0, 0, 0]) : DatagramDriver.failure(EINVAL)
+            // Datagrams are never queued: each subscription is told of an empty queue.
+            guard input.allSatisfy({ $0 == 1 }) else { return DatagramDriver.failure(EINVAL) }
+            return DatagramDriver.ok(input.flatMap { [$0, 0, 0, 0, 0] })
         case InetRequest.statistics: return statistics.encoded(input).map { DatagramDriver.ok($0) } ?? DatagramDriver.failure(EINVAL)
         case InetRequest.status: return DatagramDriver.ok(bigEndianBytes(status))
         case InetRequest.type:
@@ -94,7 +95,8 @@ final class DatagramDriver: PortDriver {
         guard socket >= 0 else {
             switch request {
             case InetRequest.peer: return DatagramDriver.failure(ENOTCONN)
-            case InetRequest.name, InetRequest.bind: return DatagramDriver.failure(EBADF)
+            case InetRequest.name: return DatagramDriver.failure(EBADF)
+            case InetRequest.bind where input.count < 2: return DatagramDriver.failure(EINVAL)
             case InetRequest.connect, InetRequest.descriptor, InetRequest.ignoreDescriptor:
                 return DatagramDriver.failure(EINVAL)
             default: return DatagramDriver.badRequest

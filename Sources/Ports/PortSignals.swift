@@ -33,11 +33,20 @@ enum PortSignals {
             return true
         }
         guard order.isTuple(2) else { return false }
-        if order.element(0) == Atoms.command { return command(port, order.element(1)) }
+        if order.element(0) == Atoms.command {
+            let isGood = command(port, order.element(1))
+            if !isGood { reportBadOutput(port) }
+            return isGood
+        }
         guard order.element(0) == Atoms.connect, order.element(1).isLocalPid else { return false }
         guard connect(port, to: order.element(1), sender) else { return false }
         deliver(from: port.id, to: owner) { heap in heap.tuple(port.id, Atoms.connected) }
         return true
+    }
+
+    private static func reportBadOutput(_ port: Port) {
+        let text = "Bad value on output port '\(String(decoding: port.name, as: UTF8.self))'\n"
+        sendToLogger(nil, Atoms.error, "~s~n") { $0.cons($0.string(text), .nil) }
     }
 
     /// A process has linked itself to the port.

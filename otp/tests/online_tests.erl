@@ -84,9 +84,16 @@ dirty_online() ->
         Old = erlang:system_flag(dirty_cpu_schedulers_online, 1),
         Ps = [spawn_monitor(fun() -> exit(erts_debug:dirty_cpu(scheduler, type)) end) || _ <- lists:seq(1, 30)],
         Rs = lists:usort([receive {'DOWN', M, process, _, R} -> R end || {_, M} <- Ps]),
-        {is_integer(Old), Old =< All, Rs, erlang:system_info(dirty_cpu_schedulers_online),
+        %% OTP's change takes effect some time later.
+        {is_integer(Old), Old =< All, Rs, until(1, fun() -> erlang:system_info(dirty_cpu_schedulers_online) end),
          erlang:system_flag(dirty_cpu_schedulers_online, 1)}
     end).
+
+until(X, F) ->
+    case F() of
+        X -> X;
+        _ -> receive after 5 -> until(X, F) end
+    end.
 
 state() ->
     [erlang:system_info(multi_scheduling) |
