@@ -66,10 +66,15 @@ MODULES = ["stdlib-*/src/lists", "stdlib-*/src/gen_server", "stdlib-*/src/erl_pa
 # Flags of Enigma, and how many of the modules are compiled with them without --full.
 MODES = {"--no-jit": 1, "--jit-threshold 20": 3, "--jit-threshold 20 --jit-exit-stress": 1, "--jit-eager": 0,
          "--jit-threshold 20 --gc-stress": 0}
+# With --jit-eager the compiler is compiled before it compiles, with --gc-stress it collects all the time.
+LIMIT = 900 if "--full" in sys.argv else 280
 
 
 def run(command, folder, env):
-    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=280, env=env)
+    try:
+        done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT, env=env)
+    except subprocess.TimeoutExpired:
+        return ["hangs", "", ""]
     text = [t.decode("utf-8", "replace").replace(folder, "FOLDER") for t in (done.stdout, done.stderr)]
     text = [re.sub(r"__escript__[\d_]+", "__escript__", t) for t in text]
     return [done.returncode] + text
