@@ -144,8 +144,11 @@ extension Lowering {
 
     /// X - 0 in a body is X + 0 in OTP, which is seen in -0.0.
     private func addsZero(_ second: Int) -> Bool {
-        guard case .constant(let raw) = current.operands[second], case .raising = current.operands[3] else { return false }
-        return raw == Term.small(0).raw
+        guard case .raising = current.operands[3] else { return false }
+        return switch current.operands[second] {
+        case .constant(let word), .raw(let word): word == Term.small(0).raw
+        default: false
+        }
     }
 
     private func operate(_ operation: Operator, _ first: Int, _ second: Int, to target: Int) {

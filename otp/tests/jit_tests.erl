@@ -800,7 +800,10 @@ no_bits(X) -> <<8, X:0>>.
 %% The sign of zero.
 minus_zero() ->
     warm(fun less_zero/1),
-    [<<(F(X)):64/float>> || F <- [fun less_zero/1, fun less_float/1], X <- [-0.0, 0.0, 1.5]] ++ [less_zero(7), sign(-0.0), sign(0.0)].
+    warm(fun(_) -> divided(3, 0) end),
+    [<<(F(X)):64/float>> || F <- [fun less_zero/1, fun less_float/1], X <- [-0.0, 0.0, 1.5]] ++ [less_zero(7), sign(-0.0), sign(0.0), [<<(divided(N, 0)):64/float>> || N <- [0, 1, 5]]].
+divided(0, X) -> X / -2.5;
+divided(N, X) -> divided(N - 1, X) - 0.
 less_zero(X) -> X - 0.
 less_float(X) when is_float(X) -> X - 0.
 sign(X) when X - 0 =:= -0.0 -> minus;
