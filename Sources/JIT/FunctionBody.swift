@@ -199,7 +199,7 @@ final class FunctionBody {
         switch instruction.op {
         case .call, .call_ext, .call_fun, .call_fun2, .apply: .call
         case .call_only, .call_last, .call_ext_only, .call_ext_last, .call_fun_last, .call_fun2_last, .apply_last, .return, .deallocate_return, .badmatch,
-            .case_end, .badrecord, .if_end, .function_clause, .try_case_end, .raise, .unreachable:
+            .case_end, .badrecord, .if_end, .function_clause, .try_case_end, .raise, .invalid_code:
             .leave
         case .jump, .select_val2_x, .select_linear, .select_binary, .select_table, .select_terms, .select_tuple_arity, .wait,
             .loop_rec_end:

@@ -71,6 +71,7 @@ extension Lowering {
             set(0, ir.word(Term.nil.raw))
             setX(0, x(3))
         case .count_call: countEntry()
+        case .require_cons, .require_map, .require_float, .require_tuple: lowerRequire()
         case .remove_message, .timeout, .recv_marker_clear, .recv_marker_use: return callSlow()
         default:
             boxOperands()

@@ -206,6 +206,42 @@ extension Lowering {
         end(ir.equal(wanted, arity), failAt: 0)
     }
 
+    // MARK: What the code check could not show
+
+    /// Only damaged code fails it: the interpreter raises then.
+    func lowerRequire() {
+        if current.op == .require_float, floatValue(current.operands[0]) != nil { return }
+        let term = value(0)
+        let wrong = newBlock("wrong")
+        func refuse(_ condition: Value) {
+            let next = newBlock("as_required")
+            ir.branchRarely(condition, wrong, next)
+            ir.position(next)
+        }
+        func require(_ word: Value, _ mask: UInt64, _ value: UInt64) {
+            refuse(ir.compare(LLVMIntNE, ir.and(word, mask), ir.word(value)))
+        }
+        if current.op == .require_cons {
+            require(term, 3, 1)
+        } else {
+            require(term, 3, 2)
+            let header = word(object(term), 0)
+            switch current.op {
+            case .require_map: require(header, 63, Subtag.map << 2)
+            case .require_float: require(header, 63, Subtag.float << 2)
+            default:
+                require(header, 63, Subtag.tuple << 2)
+                // The subtag is 0, so headers compare as sizes do.
+                refuse(ir.compare(LLVMIntULT, header, ir.word(Header.make(Int(raw(1)), Subtag.tuple))))
+            }
+        }
+        let (here, before) = (ir.currentBlock, known)
+        ir.position(wrong)
+        leaveToInterpreter()
+        known = before
+        ir.position(here)
+    }
+
     // MARK: Order
 
     /// Small integers compare as their words, floats without boxes as doubles; everything else is the machine's.

@@ -223,8 +223,13 @@ private let exceptionInstructions: [Instruction] = [
     Instruction("raise", nil, "s s k:location", .slow),
     Instruction("raw_raise", nil, "k:location", .slow),
     Instruction("build_stacktrace", "build_stacktrace", "", .slow),
-    // A position that validated code cannot reach.
-    Instruction("unreachable", nil, "", .slow),
+    // The code of a function that the code check refused.
+    Instruction("invalid_code", nil, "k:location k:fault", .slow),
+    // In front of an instruction that relies on what the code check could not show.
+    Instruction("require_cons", nil, "s k:location", .fast),
+    Instruction("require_map", nil, "s k:location", .fast),
+    Instruction("require_float", nil, "s k:location", .fast),
+    Instruction("require_tuple", nil, "s k:size k:location", .fast),
 ]
 
 private let receives: [Instruction] = [

@@ -23,6 +23,14 @@ public import CMachine
         }
     }
 
+    /// Its size is counted in units.
+    public var hasUnit: Bool {
+        switch self {
+        case .integer, .float, .binary, .append, .privateAppend: true
+        case .string, .utf8, .utf16, .utf32: false
+        }
+    }
+
     /// The type that error_info names.
     public var atom: Term {
         switch self {

@@ -139,14 +139,15 @@ public import CMachine
 
     /// All that is left, if that is a multiple of `unit` bits; takes it.
     @inlinable public func rest(_ heap: Ref<Heap>, unit: Int) -> Term {
-        guard hasUnit(unit) else { return .none }
+        // Damaged code may have set a position beyond the end, taken from another context.
+        guard hasUnit(unit), remaining >= 0 else { return .none }
         let at = position
         position = end
         return heap.extract(binary, at, end &- at)
     }
 
     /// All that is left, without taking it.
-    @inlinable public func tail(_ heap: Ref<Heap>) -> Term { heap.extract(binary, position, remaining) }
+    @inlinable public func tail(_ heap: Ref<Heap>) -> Term { heap.extract(binary, min(position, end), max(remaining, 0)) }
 
     @inlinable public func skip(_ bits: Int) -> Bool {
         guard remaining >= bits else { return false }

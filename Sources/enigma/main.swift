@@ -30,6 +30,7 @@ let help = """
     commands:
       enigma jit-report DIR [-o FILE.html]    one page that shows what --jit-dump DIR has written
       enigma precompile APP|FILE...           compile all modules of applications into the cache
+      enigma check-code FILE...               which functions of .beam files break the rules of compiled code
       enigma coverage FOLDER                  what is there of OTP's native functions and instructions
     """
 
@@ -43,6 +44,7 @@ case "--version":
     exit(0)
 case "coverage":
     exit(printCoverage(arguments.count > 1 ? arguments[1] : "otp/expectations"))
+case "check-code": exit(printCodeCheck(Array(arguments.dropFirst())))
 case "precompile": exit(precompile(Array(arguments.dropFirst())))
 case "jit-report": exit(writeReport(Array(arguments.dropFirst())))
 default: break

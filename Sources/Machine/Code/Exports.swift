@@ -13,6 +13,12 @@ public import Terms
     public static let native: UInt32 = 1
     /// The native function belongs to a NIF library, so it is no BIF to programs.
     public static let nif: UInt32 = 2
+    /// bif and gc_bif instructions may call it: it never traps, waits or runs elsewhere.
+    public static let `guard`: UInt32 = 4
+    /// A guard function that takes heap words.
+    public static let allocates: UInt32 = 8
+    /// A call of it never returns.
+    public static let raises: UInt32 = 16
 }
 
 public enum Exports {

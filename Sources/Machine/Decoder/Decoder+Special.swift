@@ -21,7 +21,7 @@ extension Decoder {
         case .character: decodeCharacter(opcode)
         case .create: decodeCreate()
         case .construction: decodeOldConstruction(opcode)
-        case nil: code.begin(.unreachable)
+        case nil: emitInvalid(.wrongType)
         }
     }
 
@@ -54,8 +54,9 @@ extension Decoder {
     // MARK: Frames
 
     /// Heap words an operand asks for.
-    func heapWords(_ index: Int) -> Int {
-        let operand = operand(index)
+    func heapWords(_ index: Int) -> Int { Self.heapWords(operand(index)) }
+
+    static func heapWords(_ operand: Operand) -> Int {
         guard operand.kind == .allocation else { return operand.value }
         let floats = Int(operand.extra & 0xFFFF)
         let funs = Int(operand.extra >> 16)
@@ -74,12 +75,12 @@ extension Decoder {
         switch opcode {
         case .allocate, .allocate_zero:
             stress(value(0), live: value(1))
-            code.begin(opcode == .allocate ? .allocate : .allocate_zero)
+            code.begin(opcode == .allocate && !clearsFrames ? .allocate : .allocate_zero)
             code.append(value(0) * 8)
             code.append(value(1))
         case .allocate_heap, .allocate_heap_zero:
             stress(value(0) + heapWords(1), live: value(2))
-            code.begin(opcode == .allocate_heap ? .allocate_heap : .allocate_heap_zero)
+            code.begin(opcode == .allocate_heap && !clearsFrames ? .allocate_heap : .allocate_heap_zero)
             code.append(value(0) * 8)
             code.append(heapWords(1) * 8)
             code.append(value(2))

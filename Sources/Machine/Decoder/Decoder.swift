@@ -20,7 +20,7 @@ public func decodeFunction(_ function: Ref<Function>) -> CodePointer {
 public func typesInCode(of function: Ref<Function>) -> [Int: [(register: Int, type: TypeEntry)]] {
     if LoadedModule.of(function).types.count < 2 { return [:] }
     var decoder = Decoder(function)
-    return decoder.types()
+    return decoder.scan()
 }
 
 struct Decoder: ~Copyable {
@@ -35,8 +35,14 @@ struct Decoder: ~Copyable {
     private var lineBeforeMove: Int?
     private var location: Ref<Location>?
     private var entryLabel = 0
-    /// The code is only looked at, and needs no locations.
+    /// The code is only looked at, and needs no locations: `types` is what is wanted.
     private var isScan = false
+    private var types: [Int: [(register: Int, type: TypeEntry)]] = [:]
+    /// How many of the tests that the code check asks for are placed.
+    private var tested = 0
+    /// The word with the size that the last test of a tuple demands.
+    private var sizeWord = 0
+    private(set) var clearsFrames = false
 
     init(_ function: Ref<Function>) {
         self.function = function
@@ -47,10 +53,7 @@ struct Decoder: ~Copyable {
     }
 
     mutating func run() -> CodePointer {
-        while let opcode = try? reader.next() { decode(opcode) }
-        if !code.allReferencesPlaced { preconditionFailure("label outside its function survived the load-time check") }
-        // Validated code ends in a jump; hostile code must not run on.
-        code.begin(.unreachable)
+        makeCode()
         let target = module.allocateCode(code.count)
         code.write(to: target)
         let entry = code.address(of: entryLabel, in: target)
@@ -60,20 +63,66 @@ struct Decoder: ~Copyable {
         return entry
     }
 
-    fileprivate mutating func types() -> [Int: [(register: Int, type: TypeEntry)]] {
-        isScan = true
-        var result: [Int: [(register: Int, type: TypeEntry)]] = [:]
-        while let opcode = try? reader.next() {
-            let start = code.count
-            decode(opcode)
-            // What became a part of the instruction before has no word of its own.
-            guard code.last?.start == start else { continue }
-            for index in 0..<reader.count where operand(index).kind == .x && operand(index).extra != 0 {
-                let number = Int(operand(index).extra)
-                if number < module.types.count { result[start, default: []].append((value(index), module.types[number])) }
+    private mutating func makeCode() {
+        var check = CodeCheck(module, function, operands: reader.operands)
+        if !decodeAndCheck(&check) {
+            // That pass did not see everything in time, or there is a fault: first the whole check, then the code.
+            let fault = check.run(&reader)
+            reader.seek(to: Int(function.pointee.codeStart))
+            startAnew(check)
+            while let opcode = try? reader.next() {
+                placeTests(check.unproven)
+                decodeAndNote(opcode)
+                if fault != .none, entryLabel > 0 { break }
             }
+            emitInvalid(fault)
+        } else {
+            // Nothing runs on behind code that passed, but a call that never returns needs a successor.
+            emitInvalid(.none)
         }
-        return result
+        if !code.allReferencesPlaced { preconditionFailure("label outside its function survived the load-time check") }
+    }
+
+    fileprivate mutating func scan() -> [Int: [(register: Int, type: TypeEntry)]] {
+        isScan = true
+        makeCode()
+        return types
+    }
+
+    private mutating func decodeAndNote(_ opcode: Opcode) {
+        let start = code.count
+        decode(opcode)
+        // What became a part of the instruction before has no word of its own.
+        guard isScan, code.last?.start == start else { return }
+        for index in 0..<reader.count where operand(index).kind == .x && operand(index).extra != 0 {
+            let number = Int(operand(index).extra)
+            if number < module.types.count { types[start, default: []].append((value(index), module.types[number])) }
+        }
+    }
+
+    /// Decodes along with the first pass of the check. False if that pass is not the last.
+    private mutating func decodeAndCheck(_ check: inout CodeCheck) -> Bool {
+        do throws(CodeFault) {
+            while let opcode = try? reader.next() {
+                try check.advance(opcode, reader.operands, at: reader.start)
+                if check.unproven.count > 0 { placeTests(check.unproven) }
+                decodeAndNote(opcode)
+            }
+            try check.endPass()
+        } catch { return false }
+        return !check.mustRepeat
+    }
+
+    private mutating func startAnew(_ check: borrowing CodeCheck) {
+        code = CodeBuffer(firstLabel: Int(function.pointee.firstLabel), labelCount: Int(function.pointee.labelCount))
+        line = 0
+        isMoveToX0 = false
+        lineBeforeMove = nil
+        location = nil
+        entryLabel = 0
+        clearsFrames = check.clearsFrames
+        types = [:]
+        tested = 0
     }
 
     // MARK: Operands
@@ -163,6 +212,38 @@ struct Decoder: ~Copyable {
         }
         line = before
         location = nil
+    }
+
+    mutating func emitInvalid(_ fault: CodeFault) {
+        code.begin(.invalid_code)
+        code.append(fault == .none ? 0 : locationWord())
+        code.append(Int(fault.rawValue))
+    }
+
+    /// The tests in front of instructions that rely on more than the code check could show.
+    private mutating func placeTests(_ unproven: [Unproven]) {
+        while tested < unproven.count, unproven[tested].offset == reader.start {
+            emitTest(unproven[tested])
+            tested += 1
+        }
+        // A later instruction may have asked more of the test before.
+        if tested == unproven.count, let last = unproven.last, last.fact == Fact.tuple(0) { code.setWord(sizeWord, UInt64(last.size)) }
+    }
+
+    private mutating func emitTest(_ test: Unproven) {
+        switch test.fact {
+        case 0: return emitInvalid(.none)
+        case Fact.cons: code.begin(.require_cons)
+        case Fact.map: code.begin(.require_map)
+        case Fact.float: code.begin(.require_float)
+        default: code.begin(.require_tuple)
+        }
+        appendWord(test.index)
+        if test.fact == Fact.tuple(0) {
+            sizeWord = code.count
+            code.append(test.size)
+        }
+        code.append(locationWord())
     }
 
     private mutating func decode(_ opcode: Opcode) {

@@ -754,8 +754,32 @@ import Terms
 @c(slow_build_stacktrace) @inline(never) func c_slow_build_stacktrace(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     slow_build_stacktrace(c, pc)
 }
-@c(slow_unreachable) @inline(never) func c_slow_unreachable(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    slow_unreachable(c, pc)
+@c(slow_invalid_code) @inline(never) func c_slow_invalid_code(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    slow_invalid_code(c, pc)
+}
+@c(fast_require_cons) @inline(__always) func c_fast_require_cons(
+    _ c: Ref<Context>, _ pc: Ref<CodePointer>, _ e: Ref<Words>, _ hp: Ref<Words>, _ reductions: Ref<Int64>
+) -> Bool { op_require_cons(Registers(c: c, pc: pc, e: e, hp: hp, reductions: reductions)) }
+@c(slow_require_cons) @inline(never) func c_slow_require_cons(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    slow_require_cons(c, pc)
+}
+@c(fast_require_map) @inline(__always) func c_fast_require_map(
+    _ c: Ref<Context>, _ pc: Ref<CodePointer>, _ e: Ref<Words>, _ hp: Ref<Words>, _ reductions: Ref<Int64>
+) -> Bool { op_require_map(Registers(c: c, pc: pc, e: e, hp: hp, reductions: reductions)) }
+@c(slow_require_map) @inline(never) func c_slow_require_map(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    slow_require_map(c, pc)
+}
+@c(fast_require_float) @inline(__always) func c_fast_require_float(
+    _ c: Ref<Context>, _ pc: Ref<CodePointer>, _ e: Ref<Words>, _ hp: Ref<Words>, _ reductions: Ref<Int64>
+) -> Bool { op_require_float(Registers(c: c, pc: pc, e: e, hp: hp, reductions: reductions)) }
+@c(slow_require_float) @inline(never) func c_slow_require_float(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    slow_require_float(c, pc)
+}
+@c(fast_require_tuple) @inline(__always) func c_fast_require_tuple(
+    _ c: Ref<Context>, _ pc: Ref<CodePointer>, _ e: Ref<Words>, _ hp: Ref<Words>, _ reductions: Ref<Int64>
+) -> Bool { op_require_tuple(Registers(c: c, pc: pc, e: e, hp: hp, reductions: reductions)) }
+@c(slow_require_tuple) @inline(never) func c_slow_require_tuple(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    slow_require_tuple(c, pc)
 }
 @c(slow_send) @inline(never) func c_slow_send(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     slow_send(c, pc)

@@ -235,4 +235,52 @@ func slow_build_stacktrace(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer 
     return c.afterAllocation(pc + 1, live: 1)
 }
 
-func slow_unreachable(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { c.raise(Atoms.internal_error, 0) }
+// MARK: - Refused code
+
+/// `invalid_code location fault`: the error says what is wrong with the function.
+func slow_invalid_code(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+    c.raiseInvalid(CodeFault(rawValue: UInt8(truncatingIfNeeded: pc[2])) ?? .missingEnd, pc[1])
+}
+
+extension UnsafeMutablePointer where Pointee == Context {
+    /// error({badfile, {M,F,A}, Text}).
+    func raiseInvalid(_ fault: CodeFault, _ location: UInt64) -> CodePointer {
+        let heap = heap
+        var name = Term.nil
+        if let function = locationOperand(location)?.pointee.function?.pointee {
+            name = heap.tuple(function.moduleName, function.name, .small(Int(function.arity)))
+        }
+        return raise(heap.tuple(Atoms.badfile, name, heap.string("\(fault.text)")), location)
+    }
+}
+
+@inline(__always) func op_require_cons(_ m: Registers) -> Bool {
+    guard _fastPath(m.source(m.word(1)).isCons) else { return false }
+    m.next(3)
+    return true
+}
+
+@inline(__always) func op_require_map(_ m: Registers) -> Bool {
+    guard _fastPath(m.source(m.word(1)).isMap) else { return false }
+    m.next(3)
+    return true
+}
+
+@inline(__always) func op_require_float(_ m: Registers) -> Bool {
+    guard _fastPath(m.source(m.word(1)).isFloat) else { return false }
+    m.next(3)
+    return true
+}
+
+/// `require_tuple source size location`: at least that many elements.
+@inline(__always) func op_require_tuple(_ m: Registers) -> Bool {
+    let term = m.source(m.word(1))
+    guard _fastPath(term.isTuple), _fastPath(term.tupleSize >= m.int(2)) else { return false }
+    m.next(4)
+    return true
+}
+
+func slow_require_cons(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { c.raiseInvalid(.wrongType, pc[2]) }
+func slow_require_map(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { c.raiseInvalid(.wrongType, pc[2]) }
+func slow_require_float(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { c.raiseInvalid(.wrongType, pc[2]) }
+func slow_require_tuple(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { c.raiseInvalid(.wrongType, pc[3]) }

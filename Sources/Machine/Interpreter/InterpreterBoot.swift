@@ -23,6 +23,7 @@ public func bootMachine(_ rows: [Bif]) {
     registerBifs(codeBifs)
     for table in processBifTables { registerBifs(table) }
     registerBifs(rows)
+    GuardFunctions.boot()
     registerNativeHandler(Atoms.erlang, Atoms.apply, 3, handler: handlerAddress(.apply_3))
     registerNativeHandler(Atoms.erlang, Atoms.apply, 2, handler: handlerAddress(.apply_2))
     registerNativeHandler(Atoms.erlang, Atoms.hibernate, 3, handler: handlerAddress(.hibernate_3))

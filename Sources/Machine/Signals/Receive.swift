@@ -82,7 +82,12 @@ public func receiveSetTimeout(_ process: Ref<Process>, _ time: Term) -> ReceiveT
     if process.pointee.hasTimeout != 0 {
         return process.state & ProcessState.timedOut != 0 ? .expired : .waiting
     }
-    guard time.isSmall else { return time == Atoms.infinity ? .waiting : .invalid }
+    if time == Atoms.infinity {
+        // As if a timer ran: the next time the register that `time` came from holds nothing.
+        process.pointee.hasTimeout = 1
+        return .waiting
+    }
+    guard time.isSmall else { return .invalid }
     let milliseconds = time.smallValue
     guard milliseconds >= 0, milliseconds <= 0xFFFF_FFFF else { return .invalid }
     if milliseconds == 0 { return .expired }
