@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Feeds damaged files and damaged external terms to Enigma: nothing may crash or hang it.
 
-usage: fuzz.py ENIGMA [--files N] [--terms N] [--from N]
+usage: fuzz.py ENIGMA [--files N] [--code N] [--terms N] [--from N]
 
 otp/fuzz/beam_fuzz.erl damages .beam files, term_fuzz.erl external terms. Every mutant has a number, from which it is
-made again. What external terms decode to is compared with the real erl; for files only survival counts, because
+made again. Mutants that load are called; --code makes N more in which only instructions are changed. What external terms decode to is compared with the real erl; for files only survival counts, because
 OTP's loader crashes on some of them.
 """
 import argparse, concurrent.futures, glob, os, subprocess, sys, tempfile
@@ -41,10 +41,10 @@ def run(vm, out, module, arguments):
     return dict(l.split(" ", 1) for l in lines if l[:1].isdigit() and " " in l), ending
 
 
-def check_files(enigma, out, files, first, last):
-    lines, ending = run(enigma, out, "beam_fuzz", [first, last] + files)
+def check_files(enigma, out, files, kind, first, last):
+    lines, ending = run(enigma, out, "beam_fuzz", [kind, first, last] + files)
     if ending:
-        return ["beam_fuzz %s, after mutant %s" % (ending, max(map(int, lines), default=first - 1))], lines
+        return ["beam_fuzz %s: %s, after mutant %s" % (kind, ending, max(map(int, lines), default=first - 1))], lines
     return [], lines
 
 
@@ -63,6 +63,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("enigma")
     parser.add_argument("--files", type=int, default=5000)
+    parser.add_argument("--code", type=int, default=3000)
     parser.add_argument("--terms", type=int, default=50000)
     parser.add_argument("--from", type=int, default=1, dest="first")
     options = parser.parse_args()
@@ -74,7 +75,8 @@ def main():
         def ranges(count):
             return [(n, min(n + BATCH, options.first + count) - 1)
                     for n in range(options.first, options.first + count, BATCH)]
-        loading = [pool.submit(check_files, enigma, out, files, a, b) for a, b in ranges(options.files)]
+        loading = [pool.submit(check_files, enigma, out, files, "any", a, b) for a, b in ranges(options.files)]
+        loading += [pool.submit(check_files, enigma, out, files, "code", a, b) for a, b in ranges(options.code)]
         decoding = [pool.submit(check_terms, enigma, out, a, b) for a, b in ranges(options.terms)]
         for job in loading:
             wrong, lines = job.result()

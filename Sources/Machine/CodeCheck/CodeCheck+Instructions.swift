@@ -340,13 +340,13 @@ extension CodeCheck {
             try write(1)
         case .loop_rec_end, .wait:
             try safepoint(0)
-            try join(value(0))
+            try joinBack(value(0))
             end()
         case .wait_timeout:
             try read(1)
             try safepoint(0)
             // A label right before it: the timeout is running then and the operand not looked at again.
-            if value(0) != labelBefore { try join(value(0)) }
+            if value(0) != labelBefore { try joinBack(value(0)) }
         case .timeout, .remove_message: facts.flags &= ~RegisterFacts.building
         case .recv_marker_reserve: try write(0)
         case .recv_marker_bind:
@@ -356,6 +356,13 @@ extension CodeCheck {
         default: return false
         }
         return true
+    }
+
+    /// A jump of a receive, which counts as a reduction.
+    private mutating func joinBack(_ label: Int) throws(CodeFault) {
+        countsTurns = true
+        defer { countsTurns = false }
+        try join(label)
     }
 
     private mutating func floats(_ opcode: Opcode) throws(CodeFault) -> Bool {

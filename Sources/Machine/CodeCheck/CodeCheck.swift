@@ -52,6 +52,8 @@ struct CodeCheck: ~Copyable {
     var unproven: [Unproven] = []
     /// The instruction before took an element of this register's tuple, which is tested for it: the last of `unproven`.
     var testedTuple: Operand?
+    /// The instruction under way gives up its slice when it is used up, so it may jump backwards.
+    var countsTurns = false
     /// Highest registers met when `.narrow` was thrown.
     private var neededX = 0
     private var neededY = 0
@@ -228,6 +230,7 @@ struct CodeCheck: ~Copyable {
     mutating func join(_ label: Int, _ facts: RegisterFacts) throws(CodeFault) {
         if label == infoLabel { return try checkNoClause(facts) }
         let known = atLabel(label - firstLabel)
+        if known.has(RegisterFacts.passed), !countsTurns { throw .endlessLoop }
         if !known.has(RegisterFacts.reached) {
             if known.has(RegisterFacts.passed) { mustRepeat = true }
             known.copy(from: facts)

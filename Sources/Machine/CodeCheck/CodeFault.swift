@@ -16,6 +16,7 @@ enum CodeFault: UInt8, Error, CaseIterable {
     case handler
     case wrongType
     case badSize
+    case endlessLoop
     case tooComplex
     /// Not a fault: there are more registers than the check has room for.
     case narrow
@@ -36,6 +37,7 @@ enum CodeFault: UInt8, Error, CaseIterable {
         case .handler: "exception that is not taken at its handler"
         case .wrongType: "value of the wrong kind"
         case .badSize: "bad size or unit"
+        case .endlessLoop: "loop that nothing interrupts"
         case .tooComplex: "control flow too complex"
         }
     }
