@@ -48,6 +48,13 @@ def check_files(enigma, out, files, kind, first, last):
     return [], lines
 
 
+def check_rules(enigma, out):
+    """Functions made by hand that break one rule each."""
+    lines, ending = run(enigma, out, "bad_code", ["all"])
+    problems = ["bad_code %s: %s" % (n, line) for n, line in lines.items() if not line.endswith(" ok")]
+    return problems + (["bad_code %s after %d" % (ending, len(lines))] if ending else []), lines
+
+
 def check_terms(enigma, out, first, last):
     have, ending = run(enigma, out, "term_fuzz", [first, last])
     if ending:
@@ -83,6 +90,8 @@ def main():
             problems += wrong
             for ending in lines.values():
                 endings[ending.split()[0]] = endings.get(ending.split()[0], 0) + 1
+        wrong, rules = check_rules(enigma, out)
+        problems += wrong
         decoded = 0
         for job in decoding:
             wrong, lines = job.result()
@@ -91,6 +100,7 @@ def main():
     for problem in problems[:20]:
         print(problem)
     print("%d damaged files: %s" % (sum(endings.values()), ", ".join("%d %s" % (n, e) for e, n in endings.items())))
+    print("%d functions that break rules" % len(rules))
     print("%d damaged terms" % decoded)
     print("%d problems" % len(problems))
     sys.exit(1 if problems else 0)

@@ -128,7 +128,9 @@ change_code(_, Data) -> Data.
 change_instructions(Instructions, 0) -> Instructions;
 change_instructions(Instructions, Times) ->
     At = rand:uniform(tuple_size(Instructions)),
-    [Opcode | Operands] = Instruction = element(At, Instructions),
+    change_instruction(At, element(At, Instructions), Instructions, Times).
+
+change_instruction(At, [Opcode | Operands] = Instruction, Instructions, Times) when is_integer(Opcode) ->
     Other = element(rand:uniform(tuple_size(Instructions)), Instructions),
     Changed =
         case rand:uniform(12) of
@@ -143,7 +145,9 @@ change_instructions(Instructions, Times) ->
                 {Front, [Operand | Back]} = lists:split(N - 1, Operands),
                 [Opcode | Front] ++ [change_operand(Operand) | Back]
         end,
-    change_instructions(setelement(At, Instructions, Changed), Times - 1).
+    change_instructions(setelement(At, Instructions, Changed), Times - 1);
+change_instruction(_, _, Instructions, Times) ->
+    change_instructions(Instructions, Times - 1).
 
 %% The operands with the opcode of another instruction that has as many.
 similar(_, Instruction, _, 0) -> Instruction;

@@ -32,8 +32,20 @@ loop(S) -> receive {add, N} -> loop(S + N); stop -> S end.
 collect(0) -> [];
 collect(N) -> X = receive M -> M end, [X | collect(N - 1)].
 
+%% The time stands in a register that others use while the process waits.
+forever(Time) -> receive after Time -> over end.
+spin(0) -> ok;
+spin(N) -> erlang:yield(), spin(N - 1).
+disturbed() ->
+    Waiting = [spawn_monitor(fun() -> forever(infinity) end) || _ <- lists:seq(1, 5)],
+    Busy = [spawn_monitor(fun() -> spin(200) end) || _ <- lists:seq(1, 3)],
+    [[P ! N || {P, _} <- Waiting, N <- [1, 2]] || _ <- lists:seq(1, 20), erlang:yield()],
+    [receive {'DOWN', M, _, _, normal} -> ok end || {_, M} <- Busy],
+    [begin exit(P, kill), receive {'DOWN', M, _, _, Reason} -> Reason end end || {P, M} <- Waiting].
+
 timeouts() ->
-    [{zero, fun() -> receive x -> x after 0 -> none end end},
+    [{infinity_in_register, fun() -> disturbed() end},
+     {zero, fun() -> receive x -> x after 0 -> none end end},
      {zero_with_match, fun() -> self() ! x, receive x -> got after 0 -> none end end},
      {zero_without_match, fun() -> self() ! y, {receive x -> got after 0 -> none end, all()} end},
      {only_after, fun() -> receive after 1 -> done end end},
