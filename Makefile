@@ -62,8 +62,8 @@ install: build ## install below PREFIX: enigma (as erl), enigma-erlc, enigma-esc
 	ln -sf ../lib/enigma/bin/enigma $(PREFIX)/bin/enigma
 	for tool in erlc escript; do ln -sf ../lib/enigma/bin/$$tool $(PREFIX)/bin/enigma-$$tool; done
 
-format: ## format the Swift sources
-	swift format --in-place --recursive Package.swift Sources Tests
+format: ## format the Swift sources, but for the generated ones
+	find Package.swift Sources Tests -name '*.swift' -not -path '*/Generated/*' | xargs swift format --in-place
 
 # The functions of LLVM that the JIT names.
 LLVM_FUNCTIONS := grep -oh 'LLVM[A-Z][A-Za-z0-9]*(' Sources/JIT/*.swift | LC_ALL=C sort -u | sed 's/\(.*\)(/LLVM_FUNCTION(\1)/'
