@@ -37,7 +37,7 @@ private func bodies(_ name: String) throws -> [FunctionBody] {
             #expect(instruction.start == position)
             position = instruction.next
         }
-        #expect(position == Int(body.function.pointee.codeWords) && body.instructions.last?.op == .unreachable)
+        #expect(position == Int(body.function.pointee.codeWords) && body.instructions.last?.op == .invalid_code)
         let starts = Set(body.instructions.map(\.start))
         for instruction in body.instructions {
             #expect(starts.isSuperset(of: instruction.targets), "\(body.name): \(instruction.op)")
@@ -110,7 +110,7 @@ private func bodies(_ name: String) throws -> [FunctionBody] {
     entry[0] = UInt64(UInt(bitPattern: code))
     #expect(FunctionBody(function, reader, originals: [:]) == nil)
     let body = FunctionBody(function, reader, originals: [UInt(bitPattern: entry): original])
-    #expect(body?.instructions.last?.op == .unreachable)
+    #expect(body?.instructions.last?.op == .invalid_code)
     entry[0] = original
 }
 
