@@ -55,7 +55,7 @@ ENDED = "#ended "
 # Programs that take a VM's time alone are left out where all modules run in one; reports of the logger show what ran
 # before, so those modules have a VM of their own.
 NOT_TOGETHER = {"memory_tests", "scale_tests"}
-ALONE = {"gen_tests", "process_tests"}
+ALONE = {"gen_tests", "port_tests", "process_tests"}
 # Not under stress: how large heaps are depends on when they are collected; large numbers of things take too long.
 # The traces of collections are others too, and functions that are hot on purpose collect millions of times.
 NOT_UNDER_STRESS = {"memory_tests", "scale_tests", "trace_tests", "jit_tests", "latency_tests", "monitor_tests"}
