@@ -14,11 +14,7 @@ extension Lowering {
     /// setelement(I, T, V): a copy of the tuple on the heap, if there is room; everything else is the BIF's.
     func lowerSetelement() {
         let slow = newBlock("slow")
-        func demand(_ condition: Value) {
-            let next = newBlock("setelement")
-            ir.branchRarely(LLVMBuildNot(ir.builder, condition, ""), slow, next)
-            ir.position(next)
-        }
+        func demand(_ condition: Value) { self.demand(condition, or: slow, "setelement") }
         let header = tupleHeader(.x(1))
         let (index, tuple, element) = (x(0), x(1), x(2))
         if !isKnownSmall(.x(0)) { demand(ir.equal(ir.and(index, 15), 15)) }
@@ -30,8 +26,7 @@ extension Lowering {
         let size = ir.shiftRightLogical(head, ir.int(6))
         demand(ir.compare(LLVMIntULT, ir.sub(position, ir.int(1)), size))
         let bytes = ir.shiftLeft(ir.add(size, ir.int(1)), ir.int(3))
-        let free = ir.sub(ir.toInteger(stack), ir.toInteger(heapTop))
-        demand(ir.compare(LLVMIntSGE, free, ir.add(bytes, ir.int(Field.reserve))))
+        demandRoom(bytes, or: slow)
         demand(ir.compare(LLVMIntSGT, reductions, ir.int(1)))
         let (fast, before) = (ir.currentBlock, known)
         ir.position(slow)
@@ -54,20 +49,8 @@ extension Lowering {
         let target = heapTop
         if let words, words <= 16 {
             for index in 0..<words { setWord(target, index, word(object, index)) }
-            return
+        } else {
+            copyWords(object, to: target, .heap, bytes: bytes)
         }
-        let before = ir.currentBlock
-        let loop = newBlock("copy")
-        let done = newBlock("copied")
-        ir.branch(loop)
-        ir.position(loop)
-        let offset: Value = LLVMBuildPhi(ir.builder, ir.i64, "")
-        ir.store(ir.load(ir.i64, ir.offset(object, offset), .heap), ir.offset(target, offset), .heap)
-        let next = ir.add(offset, ir.int(8))
-        ir.branch(ir.equal(next, bytes), done, loop)
-        var values: [LLVMValueRef?] = [ir.int(0), next]
-        var blocks: [LLVMBasicBlockRef?] = [before, loop]
-        LLVMAddIncoming(offset, &values, &blocks, 2)
-        ir.position(done)
     }
 }

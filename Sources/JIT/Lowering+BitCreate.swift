@@ -118,12 +118,8 @@ extension Lowering {
         return words
     }
 
-    private func demandRoom(words: Int, _ slow: BasicBlock) {
-        let free = ir.sub(ir.toInteger(stack), ir.toInteger(heapTop))
-        let room = newBlock("room")
-        ir.branchRarely(ir.compare(LLVMIntSLT, free, ir.int((words + Int(raw(2))) * 8 + Field.reserve)), slow, room)
-        ir.position(room)
-    }
+    /// Room for `words` and for what the instruction's test of the heap asks for besides.
+    private func demandRoom(words: Int, _ slow: BasicBlock) { demandRoom(ir.int((words + Int(raw(2))) * 8), or: slow) }
 
     private func swapped(_ word: Value) -> Value { ir.call(ir.declare("llvm.bswap.i64", ir.i64, [ir.i64]), [word]) }
 
@@ -138,11 +134,7 @@ extension Lowering {
     }
 
     private func append(_ segments: Segments, _ words: [Value], _ slow: BasicBlock) {
-        func demand(_ condition: Value, _ name: String) {
-            let next = newBlock(name)
-            ir.branchRarely(LLVMBuildNot(ir.builder, condition, ""), slow, next)
-            ir.position(next)
-        }
+        func demand(_ condition: Value, _ name: String) { self.demand(condition, or: slow, name) }
         let term = value(10)
         let bytes = segments.total / 8
         demand(ir.equal(ir.and(term, 3), 2), "boxed")

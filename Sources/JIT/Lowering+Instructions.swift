@@ -167,7 +167,7 @@ extension Lowering {
     }
 
     /// The next round of a short loop; rounds that nothing ends are counted and tested for together.
-    private func countRounds(_ entry: () -> BasicBlock?) {
+    private func countRounds() {
         let many = newBlock("many")
         let few = newBlock("few")
         ir.branch(ir.compare(LLVMIntSGT, reductions, ir.int(Lowering.callsPerTest)), many, few)
@@ -175,7 +175,7 @@ extension Lowering {
         let before = known
         known.credits = Lowering.callsPerTest - 1
         reductions = ir.sub(reductions, ir.int(1))
-        if let entry = entry() { ir.branch(entry) } else { LLVMBuildUnreachable(ir.builder) }
+        ir.branch(block(at: body.entry))
         known = before
         ir.position(few)
     }
@@ -188,7 +188,7 @@ extension Lowering {
 
     private func lowerCall() {
         if current.op == .call_only, known.credits == 0, isShortLoop, raw(0) == UInt64(UInt(bitPattern: body.function)) {
-            countRounds { self.block(at: self.body.entry) }
+            countRounds()
         }
         countReduction()
         switch current.op {
@@ -222,11 +222,7 @@ extension Lowering {
         let inRegister = current.op == .call_fun || current.op == .call_fun_last
         let fun = inRegister ? x(arity) : value(isLast ? 2 : 1)
         let slow = newBlock("slow")
-        func demand(_ condition: Value) {
-            let next = newBlock("fun")
-            ir.branchRarely(LLVMBuildNot(ir.builder, condition, ""), slow, next)
-            ir.position(next)
-        }
+        func demand(_ condition: Value) { self.demand(condition, or: slow, "fun") }
         demand(ir.equal(ir.and(fun, 3), 2))
         let object = self.object(fun)
         demand(ir.equal(ir.and(word(object, 0), 63), Subtag.fun << 2))
@@ -246,20 +242,13 @@ extension Lowering {
     }
 
     private func copyFreeVariables(_ object: Value, count: Value, to first: Int) {
-        let before = ir.currentBlock
-        let loop = newBlock("free")
+        let some = newBlock("free")
         let done = newBlock("called")
-        ir.branch(ir.equal(count, 0), done, loop)
-        ir.position(loop)
-        let index: Value = LLVMBuildPhi(ir.builder, ir.i64, "")
-        let bytes = ir.shiftLeft(index, ir.int(3))
-        let free = ir.load(ir.i64, ir.offset(ir.offset(object, 40), bytes), .heap)
-        ir.store(free, ir.offset(ir.offset(context, xBase + first * 8), bytes), .x)
-        let next = ir.add(index, ir.int(1))
-        ir.branch(ir.equal(next, count), done, loop)
-        var values: [LLVMValueRef?] = [ir.int(0), next]
-        var blocks: [LLVMBasicBlockRef?] = [before, loop]
-        LLVMAddIncoming(index, &values, &blocks, 2)
+        ir.branch(ir.equal(count, 0), done, some)
+        ir.position(some)
+        copyWords(
+            ir.offset(object, 40), to: ir.offset(context, xBase + first * 8), .x, bytes: ir.shiftLeft(count, ir.int(3)))
+        ir.branch(done)
         ir.position(done)
     }
 

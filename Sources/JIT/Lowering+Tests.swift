@@ -213,13 +213,8 @@ extension Lowering {
         if current.op == .require_float, floatValue(current.operands[0]) != nil { return }
         let term = value(0)
         let wrong = newBlock("wrong")
-        func refuse(_ condition: Value) {
-            let next = newBlock("as_required")
-            ir.branchRarely(condition, wrong, next)
-            ir.position(next)
-        }
         func require(_ word: Value, _ mask: UInt64, _ value: UInt64) {
-            refuse(ir.compare(LLVMIntNE, ir.and(word, mask), ir.word(value)))
+            demand(ir.equal(ir.and(word, mask), value), or: wrong, "as_required")
         }
         if current.op == .require_cons {
             require(term, 3, 1)
@@ -232,7 +227,8 @@ extension Lowering {
             default:
                 require(header, 63, Subtag.tuple << 2)
                 // The subtag is 0, so headers compare as sizes do.
-                refuse(ir.compare(LLVMIntULT, header, ir.word(Header.make(Int(raw(1)), Subtag.tuple))))
+                let least = Header.make(Int(raw(1)), Subtag.tuple)
+                demand(ir.compare(LLVMIntUGE, header, ir.word(least)), or: wrong, "as_required")
             }
         }
         let (here, before) = (ir.currentBlock, known)

@@ -488,6 +488,38 @@ final class Lowering {
 
     func newBlock(_ name: String) -> BasicBlock { ir.block(llvmFunction, name) }
 
+    /// Goes on if the condition holds, and to `slow` in the rare case that it does not.
+    func demand(_ condition: Value, or slow: BasicBlock, _ name: String) {
+        let next = newBlock(name)
+        ir.branchRarely(LLVMBuildNot(ir.builder, condition, ""), slow, next)
+        ir.position(next)
+    }
+
+    /// Bytes between heap and stack, with the reserve.
+    var freeBytes: Value { ir.sub(ir.toInteger(stack), ir.toInteger(heapTop)) }
+
+    /// Goes on if so many bytes are free besides the reserve.
+    func demandRoom(_ bytes: Value, or slow: BasicBlock) {
+        demand(ir.compare(LLVMIntSGE, freeBytes, ir.add(bytes, ir.int(Field.reserve))), or: slow, "room")
+    }
+
+    /// Copies `bytes` (not 0, whole words) from an object to memory of the given kind.
+    func copyWords(_ source: Value, to target: Value, _ kind: Memory, bytes: Value) {
+        let before = ir.currentBlock
+        let loop = newBlock("copy")
+        let done = newBlock("copied")
+        ir.branch(loop)
+        ir.position(loop)
+        let offset: Value = LLVMBuildPhi(ir.builder, ir.i64, "")
+        ir.store(ir.load(ir.i64, ir.offset(source, offset), .heap), ir.offset(target, offset), kind)
+        let next = ir.add(offset, ir.int(8))
+        ir.branch(ir.equal(next, bytes), done, loop)
+        var values: [LLVMValueRef?] = [ir.int(0), next]
+        var blocks: [LLVMBasicBlockRef?] = [before, loop]
+        LLVMAddIncoming(offset, &values, &blocks, 2)
+        ir.position(done)
+    }
+
     // MARK: Leaving
 
     func tail(_ target: Value, pc: Value, _ arguments: [Value] = []) {
@@ -622,8 +654,7 @@ final class Lowering {
         let bytes = bytes + waiting * Layout.floatWords * 8
         let full = newBlock("full")
         let room = newBlock("room")
-        let free = ir.sub(ir.toInteger(stack), ir.toInteger(heapTop))
-        ir.branchRarely(ir.compare(LLVMIntSLT, free, ir.int(bytes + Field.reserve)), full, room)
+        ir.branchRarely(ir.compare(LLVMIntSLT, freeBytes, ir.int(bytes + Field.reserve)), full, room)
         ir.position(full)
         for register in 0..<live {
             if known.unboxed.contains(register) {
@@ -644,8 +675,7 @@ final class Lowering {
     private func makeRoom(bytes: Int) {
         let full = newBlock("full")
         let room = newBlock("room")
-        let free = ir.sub(ir.toInteger(stack), ir.toInteger(heapTop))
-        ir.branchRarely(ir.compare(LLVMIntSLT, free, ir.int(bytes + Field.reserve)), full, room)
+        ir.branchRarely(ir.compare(LLVMIntSLT, freeBytes, ir.int(bytes + Field.reserve)), full, room)
         ir.position(full)
         let live = liveAfter.members.filter { $0 < RegisterSet.firstFloat }
         let count = (live.max() ?? -1) + 1
