@@ -20,6 +20,8 @@ extension Lowering {
         case .fdiv_numbers: operate(.divide, 0, 1, to: 2)
         case .guard_bif1 where isBif("abs"): absolute()
         case .guard_bif2 where comparison != nil: compareAsValue()
+        case .guard_bif2 where isBif("map_get"): lowerMapBif(isGet: true)
+        case .guard_bif2 where isBif("is_map_key"): lowerMapBif(isGet: false)
         case .div, .rem: quotient()
         case .band: bitwise([bits(0), bits(1)].compactMap { $0 }.min()) { self.ir.and($0, $1) }
         case .bor: bitwise(largerBits(0, 1)) { self.ir.or($0, $1) }

@@ -65,6 +65,7 @@ extension Lowering {
         case .put_tuple2_2: lowerTuple(elements: [1, 2])
         case .put_tuple2_3: lowerTuple(elements: [1, 2, 3])
         case .get_map_elements: lowerMapElements()
+        case .has_map_fields: lowerMapFields()
         case .self: set(0, processID)
         case .catch: set(0, unit.constants.word(.catchTag(body.function, instruction.targets[0])))
         case .try_case:
@@ -356,73 +357,5 @@ extension Lowering {
         for (index, value) in values.enumerated() { setWord(object, index + 1, value) }
         set(0, boxed(object))
         learnTuple(current.operands[0], Header.make(values.count, Subtag.tuple))
-    }
-
-    /// Immediate keys in flat maps are looked for in line, everything else by the machine.
-    private func lowerMapElements() {
-        let map = value(0)
-        guard let fail = failBlock(1) else { return }
-        let count = Int(raw(2))
-        var results: [Value] = []
-        let object = self.object(map)
-        let isFlat = ir.equal(ir.and(ir.shiftRightLogical(word(object, 0), ir.int(40)), 3), 0)
-        for pair in 0..<count {
-            let key = current.operands[3 + 2 * pair]
-            if case .constant(let raw) = key, Term(raw: raw).isImmediate {
-                results.append(flatLookup(object, map, isFlat, raw, fail))
-            } else {
-                let found = ir.call(lookupHelper, [map, value(key)])
-                results.append(found)
-                failIfNone(found, fail)
-            }
-        }
-        for pair in 0..<count { set(4 + 2 * pair, results[pair]) }
-    }
-
-    private var lookupHelper: IRBuilder.Callee { helper(.mapLookup, ir.i64, [ir.i64, ir.i64]) }
-
-    private func failIfNone(_ value: Value, _ fail: BasicBlock) {
-        let found = newBlock("found")
-        ir.branch(ir.equal(value, 0), fail, found)
-        ir.position(found)
-    }
-
-    private func flatLookup(_ object: Value, _ map: Value, _ isFlat: Value, _ key: UInt64, _ fail: BasicBlock) -> Value {
-        let flat = newBlock("flat")
-        let search = newBlock("search")
-        let test = newBlock("test")
-        let hashed = newBlock("hashed")
-        let hit = newBlock("hit")
-        let done = newBlock("value")
-        ir.branch(isFlat, flat, hashed)
-        ir.position(flat)
-        let size = word(object, 1)
-        let keys = self.object(word(object, 2))
-        ir.branch(search)
-        ir.position(search)
-        let index: Value = LLVMBuildPhi(ir.builder, ir.i64, "")
-        ir.branch(ir.equal(index, size), fail, test)
-        ir.position(test)
-        let bytes = ir.shiftLeft(index, ir.int(3))
-        let next = ir.add(index, ir.int(1))
-        ir.branch(ir.equal(ir.load(ir.i64, ir.offset(ir.offset(keys, 8), bytes), .heap), term(key)), hit, search)
-        var values: [LLVMValueRef?] = [ir.int(0), next]
-        var blocks: [LLVMBasicBlockRef?] = [flat, test]
-        LLVMAddIncoming(index, &values, &blocks, 2)
-        ir.position(hit)
-        let inFlat = ir.load(ir.i64, ir.offset(ir.offset(object, 24), bytes), .heap)
-        ir.branch(done)
-        ir.position(hashed)
-        let inTree = ir.call(lookupHelper, [map, term(key)])
-        let found = newBlock("found")
-        ir.branch(ir.equal(inTree, 0), fail, found)
-        ir.position(found)
-        ir.branch(done)
-        ir.position(done)
-        let result: Value = LLVMBuildPhi(ir.builder, ir.i64, "")
-        values = [inFlat, inTree]
-        blocks = [hit, found]
-        LLVMAddIncoming(result, &values, &blocks, 2)
-        return result
     }
 }

@@ -27,20 +27,12 @@ import Glibc
 @inline(never) public func compareUnequalWords(_ a: Term, _ b: Term, exact: Bool) -> Int {
     if a.isAtom, b.isAtom { return compareAtoms(a, b) }
     if a.isImmediate || b.isImmediate { return compareFlat(a, b, exact).unsafelyUnwrapped }
-    if a.isBoxed, b.isBoxed, a.header == b.header, Header.subtag(a.header) == Subtag.tuple,
-        let result = tuplesAtOnce(a.pointer, b.pointer)
-    {
-        return result
-    }
-    return walkOrCompare(a, b, exact)
+    let known = orderOfParts(a, b, exact, quickDepth)
+    return known != undecided ? known : walk(a, b, exact)
 }
 
-/// The half of `compareUnequalWords` that needs a frame.
-@inline(never) private func walkOrCompare(_ a: Term, _ b: Term, _ exact: Bool) -> Int {
-    if a.isBoxed || b.isBoxed, let result = compareFlat(a, b, exact) {
-        return result
-    }
-    return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: WorkStack.localWords) { words in
+@inline(never) private func walk(_ a: Term, _ b: Term, _ exact: Bool) -> Int {
+    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: WorkStack.localWords) { words in
         var stack = WorkStack(words)
         let result = walkCompare(a, b, exact, &stack)
         stack.release()
@@ -48,41 +40,66 @@ import Glibc
     }
 }
 
-/// The order of two tuples of the same size if the first words that differ tell.
-@inline(__always) private func tuplesAtOnce(_ a: Words, _ b: Words) -> Int? {
-    let count = Header.words(a[0])
-    var index = 1
-    while index <= count, a[index] == b[index] { index = index &+ 1 }
-    if index > count { return 0 }
-    let first = Term(raw: a[index])
-    let second = Term(raw: b[index])
-    if first.isSmall, second.isSmall { return Int64(bitPattern: first.raw) < Int64(bitPattern: second.raw) ? -1 : 1 }
+// MARK: - Terms of a few levels
+
+/// How deep the order is looked for by native recursion, before a walk with a stack starts.
+private let quickDepth = 12
+/// No order: it takes the walk.
+private let undecided = 2
+
+/// Requires: the words differ.
+@inline(__always) private func quickOrder(_ a: UInt64, _ b: UInt64, _ exact: Bool, _ depth: Int) -> Int {
+    if a & b & 15 == 15 { return Int64(bitPattern: a) < Int64(bitPattern: b) ? -1 : 1 }
+    let (first, second) = (Term(raw: a), Term(raw: b))
     if first.isAtom, second.isAtom { return compareAtoms(first, second) }
-    return nil
+    return orderOfParts(first, second, exact, depth)
 }
+
+@inline(never) private func orderOfParts(_ a: Term, _ b: Term, _ exact: Bool, _ depth: Int) -> Int {
+    if a.isBoxed, b.isBoxed, a.header == b.header, Header.subtag(a.header) == Subtag.tuple {
+        guard depth > 0 else { return undecided }
+        let count = Header.words(a.header)
+        let (x, y) = (a.pointer, b.pointer)
+        var index = 1
+        while index <= count {
+            if x[index] != y[index] {
+                let known = quickOrder(x[index], y[index], exact, depth &- 1)
+                if known != 0 { return known }
+            }
+            index = index &+ 1
+        }
+        return 0
+    }
+    if a.isCons, b.isCons { return orderOfLists(a.pointer, b.pointer, exact, depth) }
+    return compareFlat(a, b, exact) ?? undecided
+}
+
+private func orderOfLists(_ a: Words, _ b: Words, _ exact: Bool, _ depth: Int) -> Int {
+    guard depth > 0 else { return undecided }
+    var (x, y) = (a, b)
+    while true {
+        if x[0] != y[0] {
+            let known = quickOrder(x[0], y[0], exact, depth &- 1)
+            if known != 0 { return known }
+        }
+        let (restX, restY) = (Term(raw: x[1]), Term(raw: y[1]))
+        if restX == restY { return 0 }
+        guard restX.isCons, restY.isCons else { return quickOrder(restX.raw, restY.raw, exact, depth &- 1) }
+        x = restX.pointer
+        y = restY.pointer
+    }
+}
+
+// MARK: - Parts of the order
 
 @inline(__always) func order<Value: Comparable>(_ a: Value, _ b: Value) -> Int { a < b ? -1 : a == b ? 0 : 1 }
 
-/// The place of a term's kind in the order.
+/// The place of a term's kind in the order: by bits 2-5 of an immediate, and by the subtag.
 @inline(__always) func kindRank(_ term: Term) -> Int {
     if term.isCons { return 9 }
-    if term.isImmediate {
-        if term.isSmall { return 0 }
-        if term.isAtom { return 1 }
-        if term.isLocalPort { return 4 }
-        if term.isLocalPid { return 5 }
-        return 8
-    }
-    switch term.subtag {
-    case Subtag.positiveBig, Subtag.negativeBig, Subtag.float: return 0
-    case Subtag.reference, Subtag.magicReference, Subtag.externalReference: return 2
-    case Subtag.fun: return 3
-    case Subtag.externalPort: return 4
-    case Subtag.externalPid: return 5
-    case Subtag.tuple: return 6
-    case Subtag.map: return 7
-    default: return 10
-    }
+    let ranks: UInt64 = term.isImmediate ? 0x0845_0845_0845_0145 : 0x7245_2AAA_A032_00A6
+    let tags = term.isImmediate ? term.raw : term.header
+    return Int(truncatingIfNeeded: ranks &>> (tags & 0x3C) & 15)
 }
 
 /// Order of atoms: by text.
@@ -92,6 +109,9 @@ public func compareAtoms(_ a: Term, _ b: Term) -> Int {
     let entryB = AtomTable.entry(b)
     let countA = Int(entryA.pointee.count)
     let countB = Int(entryB.pointee.count)
+    if countA > 0, countB > 0, entryA.pointee.bytes[0] != entryB.pointee.bytes[0] {
+        return entryA.pointee.bytes[0] < entryB.pointee.bytes[0] ? -1 : 1
+    }
     let difference = memcmp(entryA.pointee.bytes, entryB.pointee.bytes, min(countA, countB))
     return difference != 0 ? (difference < 0 ? -1 : 1) : order(countA, countB)
 }

@@ -8,14 +8,14 @@ public import CMachine
 @inlinable @inline(__always) public func termsEqual(_ a: Term, _ b: Term) -> Bool {
     if a.raw == b.raw { return true }
     if a.raw & b.raw & 3 == 3 { return false }
-    return unequalWordsAreEqual(a, b, exact: false)
+    return unequalWordsAreEqual(a, b)
 }
 
 /// `a =:= b`: 1 and 1.0 differ, 0.0 and -0.0 do not.
 @inlinable @inline(__always) public func termsIdentical(_ a: Term, _ b: Term) -> Bool {
     if a.raw == b.raw { return true }
     if (a.raw ^ b.raw) & 3 != 0 || a.raw & 3 == 3 { return false }
-    return unequalWordsAreEqual(a, b, exact: true)
+    return unequalWordsAreIdentical(a, b)
 }
 
 /// How a pair on the stack is compared.
@@ -26,19 +26,116 @@ private enum Mode {
     static let looseLeaf: UInt64 = 2
 }
 
-/// The slow half of `termsEqual` and `termsIdentical`. Requires: the words differ and not both are immediate.
-@inline(never) public func unequalWordsAreEqual(_ a: Term, _ b: Term, exact: Bool) -> Bool {
-    if a.isBoxed, b.isBoxed, Header.subtag(a.header) == Subtag.tuple {
+/// The slow half of `termsEqual`. Requires: the words differ and not both are immediate.
+@inline(never) public func unequalWordsAreEqual(_ a: Term, _ b: Term) -> Bool { walkOrCompare(a, b, false) }
+
+/// The slow half of `termsIdentical`. Requires: the words differ; two lists or two boxed terms.
+@inline(never) public func unequalWordsAreIdentical(_ a: Term, _ b: Term) -> Bool {
+    if a.isBoxed, Header.subtag(a.header) == Subtag.tuple {
         switch tuplesAtOnce(a.pointer, b.pointer) {
         case .equal: return true
         case .unequal: return false
         case .nested: break
         }
     }
-    return walkOrCompare(a, b, exact)
+    return partsAreIdentical(a, b)
 }
 
-/// The half of `unequalWordsAreEqual` that needs a frame.
+/// Requires: a tuple, and any boxed term.
+@inline(__always) func tuplesAreIdentical(_ a: Words, _ b: Words) -> Bool {
+    switch tuplesAtOnce(a, b) {
+    case .equal: true
+    case .unequal: false
+    case .nested: partsAreIdentical(.boxed(a), .boxed(b))
+    }
+}
+
+// MARK: - Terms of a few levels
+
+/// How deep `=:=` looks by native recursion, before it starts a walk with a stack.
+private let quickDepth = 12
+
+@inline(never) private func partsAreIdentical(_ a: Term, _ b: Term) -> Bool {
+    switch identityOfParts(a, b, quickDepth) {
+    case .equal: true
+    case .unequal: false
+    case .nested: walkOrCompare(a, b, true)
+    }
+}
+
+/// Whether two words differ in a way that no look behind them can mend. Requires: they differ.
+@inline(__always) private func differForSure(_ a: UInt64, _ b: UInt64) -> Bool { (a ^ b) & 3 != 0 || a & 3 == 3 }
+
+/// Whether a tuple and a boxed term are identical, if their words tell: most map keys that are tuples hold immediates.
+@inline(__always) private func tuplesAtOnce(_ a: Words, _ b: Words) -> FlatEquality {
+    if a[0] != b[0] { return .unequal }
+    var index = Header.words(a[0])
+    var result = FlatEquality.equal
+    while index > 0 {
+        if a[index] != b[index] {
+            if differForSure(a[index], b[index]) { return .unequal }
+            result = .nested
+        }
+        index = index &- 1
+    }
+    return result
+}
+
+/// `.nested`: not known. Requires: the words differ.
+@inline(__always) private func identity(_ a: UInt64, _ b: UInt64, _ depth: Int) -> FlatEquality {
+    if differForSure(a, b) { return .unequal }
+    let (first, second) = (Term(raw: a), Term(raw: b))
+    if first.isBoxed, Header.subtag(first.header) == Subtag.tuple {
+        let known = tuplesAtOnce(first.pointer, second.pointer)
+        if known != .nested { return known }
+    }
+    return identityOfParts(first, second, depth)
+}
+
+/// `.nested`: not known. Requires: two lists or two boxed terms; if the first is a tuple, `tuplesAtOnce` says `.nested`.
+@inline(never) private func identityOfParts(_ a: Term, _ b: Term, _ depth: Int) -> FlatEquality {
+    guard depth > 0 else { return .nested }
+    if a.isCons { return identityOfLists(a.pointer, b.pointer, depth) }
+    let (x, y) = (a.pointer, b.pointer)
+    let header = x[0]
+    var index: Int
+    switch Header.subtag(header) {
+    case Subtag.tuple: index = 1
+    case Subtag.map where Header.mapKind(header) == MapKind.flat:
+        guard header == y[0] else { return .unequal }
+        // The tuple of keys, then the values.
+        index = 2
+    default: return flatEquality(a, b, true)
+    }
+    let last = Header.words(header)
+    while index <= last {
+        if x[index] != y[index] {
+            let known = identity(x[index], y[index], depth &- 1)
+            if known != .equal { return known }
+        }
+        index = index &+ 1
+    }
+    return .equal
+}
+
+private func identityOfLists(_ a: Words, _ b: Words, _ depth: Int) -> FlatEquality {
+    var (x, y) = (a, b)
+    while true {
+        if x[0] != y[0] {
+            let known = identity(x[0], y[0], depth &- 1)
+            if known != .equal { return known }
+        }
+        let (restX, restY) = (Term(raw: x[1]), Term(raw: y[1]))
+        if restX == restY { return .equal }
+        guard restX.isCons, restY.isCons else { return identity(restX.raw, restY.raw, depth &- 1) }
+        x = restX.pointer
+        y = restY.pointer
+    }
+}
+
+// MARK: - Any terms
+
+/// Requires: the words differ and not both are immediate.
 @inline(never) private func walkOrCompare(_ a: Term, _ b: Term, _ exact: Bool) -> Bool {
     if a.isBoxed, b.isBoxed {
         switch flatEquality(a, b, exact) {
@@ -55,21 +152,6 @@ private enum Mode {
         stack.release()
         return result
     }
-}
-
-/// Whether a tuple and a boxed term are equal, if their words tell: most map keys that are tuples hold immediates.
-@inline(__always) private func tuplesAtOnce(_ a: Words, _ b: Words) -> FlatEquality {
-    if a[0] != b[0] { return .unequal }
-    var index = Header.words(a[0])
-    var result = FlatEquality.equal
-    while index > 0 {
-        if a[index] != b[index] {
-            if a[index] & b[index] & 3 == 3 { return .unequal }
-            result = .nested
-        }
-        index = index &- 1
-    }
-    return result
 }
 
 /// Requires: one is no number of the other's kind (an immediate against a boxed term, or a list against anything).

@@ -57,28 +57,22 @@ extension Term {
     @inlinable public var flatValues: Words { pointer + 3 }
 }
 
-/// Whether two keys are the same key. Most are immediates or the same object.
-@inlinable public func isSameKey(_ a: Term, _ b: Term) -> Bool {
-    a.raw == b.raw || (a.raw ^ b.raw) & 3 == 0 && !a.isImmediate && termsIdentical(a, b)
-}
+/// Whether two keys are the same key.
+@inlinable @inline(__always) public func isSameKey(_ a: Term, _ b: Term) -> Bool { termsIdentical(a, b) }
 
 /// Exact order of two keys.
-@inlinable func compareKeys(_ a: Term, _ b: Term) -> Int {
-    if a.raw == b.raw { return 0 }
-    if a.isSmall && b.isSmall { return a.smallValue < b.smallValue ? -1 : 1 }
-    return compareExact(a, b)
-}
+@inline(__always) func compareKeys(_ a: Term, _ b: Term) -> Int { compareExact(a, b) }
 
 // MARK: - Look-up
 
 /// The value of `key`, or nil. Requires: `map` isMap.
-@inlinable public func mapGet(_ map: Term, _ key: Term) -> Term? {
+@inlinable @inline(__always) public func mapGet(_ map: Term, _ key: Term) -> Term? {
     guard let slot = mapSlot(map, key) else { return nil }
     return Term(raw: slot[0])
 }
 
 /// Where the value of `key` lies, or nil. Requires: `map` isMap.
-@inlinable public func mapSlot(_ map: Term, _ key: Term) -> Words? {
+public func mapSlot(_ map: Term, _ key: Term) -> Words? {
     let object = map.pointer
     guard Header.mapKind(object[0]) == MapKind.flat else { return trieSlot(object, key, mapHash(key)) }
     guard let index = flatIndex(map.flatKeys, Int(truncatingIfNeeded: object[1]), key) else { return nil }
@@ -86,43 +80,65 @@ extension Term {
 }
 
 /// Position of `key` among `count` keys.
-@inlinable public func flatIndex(_ keys: Words, _ count: Int, _ key: Term) -> Int? {
-    var index = 0
+@inline(__always) func flatIndex(_ keys: Words, _ count: Int, _ key: Term) -> Int? {
+    let index: Int
     if key.isImmediate {
-        while index < count {
-            if keys[index] == key.raw { return index }
-            index &+= 1
-        }
-        return nil
+        index = immediateIndex(keys, count, key.raw)
+    } else if key.isTuple {
+        index = tupleIndex(keys, count, key)
+    } else {
+        index = otherIndex(keys, count, key)
     }
-    if key.isTuple { return flatIndex(keys, count, tuple: key) }
-    while index < count {
-        if isSameKey(Term(raw: keys[index]), key) { return index }
-        index &+= 1
-    }
-    return nil
+    return index < 0 ? nil : index
 }
 
-/// As above. Most tuples differ in their last element, or in their size.
-@usableFromInline func flatIndex(_ keys: Words, _ count: Int, tuple key: Term) -> Int? {
-    let header = key.pointer[0]
+/// As above, or -1.
+@inline(never) private func immediateIndex(_ keys: Words, _ count: Int, _ key: UInt64) -> Int {
+    var index = 0
+    while index &+ 3 < count {
+        if keys[index] == key { return index }
+        if keys[index &+ 1] == key { return index &+ 1 }
+        if keys[index &+ 2] == key { return index &+ 2 }
+        if keys[index &+ 3] == key { return index &+ 3 }
+        index = index &+ 4
+    }
+    while index < count {
+        if keys[index] == key { return index }
+        index = index &+ 1
+    }
+    return -1
+}
+
+@inline(never) private func otherIndex(_ keys: Words, _ count: Int, _ key: Term) -> Int {
+    var index = 0
+    while index < count {
+        if isSameKey(Term(raw: keys[index]), key) { return index }
+        index = index &+ 1
+    }
+    return -1
+}
+
+/// Most tuples differ in their last element, or in their size.
+@inline(never) private func tupleIndex(_ keys: Words, _ count: Int, _ key: Term) -> Int {
+    let parts = key.pointer
+    let header = parts[0]
     let size = Header.words(header)
-    let last = key.pointer[size]
+    let last = parts[size]
     var index = 0
     while index < count {
         let other = Term(raw: keys[index])
-        if other.raw == key.raw { return index }
-        if other.isBoxed, other.pointer[0] == header {
-            let otherLast = other.pointer[size]
-            if otherLast == last || otherLast & last & 3 != 3, termsIdentical(other, key) { return index }
+        if other.isBoxed, other.pointer[0] == header, other.pointer[size] == last || last & 3 != 3,
+            tuplesAreIdentical(other.pointer, parts)
+        {
+            return index
         }
-        index &+= 1
+        index = index &+ 1
     }
-    return nil
+    return -1
 }
 
 /// Where the value of `key` lies below `root`. Requires: a trie root, and `hash` is mapHash(key).
-@inlinable public func trieSlot(_ root: Words, _ key: Term, _ hash: UInt32) -> Words? {
+func trieSlot(_ root: Words, _ key: Term, _ hash: UInt32) -> Words? {
     var hash = hash
     var level = 0
     var bitmap = Header.mapBitmap(root[0])
@@ -141,11 +157,15 @@ extension Term {
 }
 
 /// The hash whose low nibble is for `level`, given the one for the level above.
-@inlinable func nextHash(_ hash: UInt32, _ key: Term, _ level: Int) -> UInt32 {
-    level & 7 != 0 ? hash &>> 4 : mapHash(key, depth: level &>> 3)
+@inline(__always) func nextHash(_ hash: UInt32, _ key: Term, _ level: Int) -> UInt32 {
+    _fastPath(level & 7 != 0) ? hash &>> 4 : rehash(key, level &>> 3)
 }
 
+/// Out of line: few keys get so deep.
+@inline(never) private func rehash(_ key: Term, _ depth: Int) -> UInt32 { mapHash(key, depth: depth) }
+
 /// The hash whose low nibble is for `level`.
-@inlinable func hashAtLevel(_ key: Term, _ level: Int) -> UInt32 {
-    mapHash(key, depth: level &>> 3) &>> UInt32(4 &* (level & 7))
+@inline(__always) func hashAtLevel(_ key: Term, _ level: Int) -> UInt32 {
+    let hash = _fastPath(level < 8) ? mapHash(key) : rehash(key, level &>> 3)
+    return hash &>> UInt32(4 &* (level & 7))
 }

@@ -117,8 +117,13 @@ extension UnsafeMutablePointer where Pointee == Heap {
     /// A big map with `key` set to `value`. Requires: a trie root.
     func trieSetting(_ map: Term, _ key: Term, _ value: Term) -> Term {
         let hash = mapHash(key)
-        if let slot = trieSlot(map.pointer, key, hash), slot[0] == value.raw { return map }
-        let leaf = TrieLeaf(key: key, cell: cons(key, value))
+        var present = key
+        if let slot = trieSlot(map.pointer, key, hash) {
+            if slot[0] == value.raw { return map }
+            // The very key that is there: storing finds it by its word.
+            present = Term(raw: slot[-1])
+        }
+        let leaf = TrieLeaf(key: present, cell: cons(key, value))
         let (root, added) = trieStoring(leaf, hash, in: map.pointer, level: 0)
         if added { root[1] &+= 1 }
         return .boxed(root)

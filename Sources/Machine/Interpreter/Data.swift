@@ -202,8 +202,8 @@ func slow_has_map_fields(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     return pc + 4 + count
 }
 
-/// The key and value operands from `pc + first`, as an array on the context's scratch area.
-private func withPairs<Result>(
+/// The key and value operands of an instruction that puts several pairs, as an array.
+@inline(__always) private func withPairs<Result>(
     _ c: Ref<Context>, _ pc: CodePointer, _ count: Int, _ body: (UnsafePointer<Term>) -> Result
 ) -> Result {
     withUnsafeTemporaryAllocation(of: Term.self, capacity: max(count * 2, 1)) { buffer in
@@ -212,12 +212,20 @@ private func withPairs<Result>(
     }
 }
 
+@inline(never) private func putPairs(_ c: Ref<Context>, _ pc: CodePointer, _ map: Term, _ count: Int) -> Term {
+    withPairs(c, pc, count) { c.heap.putAssoc(map, pairs: $0, count: count) }
+}
+
+@inline(never) private func updatePairs(_ c: Ref<Context>, _ pc: CodePointer, _ map: Term, _ count: Int) -> MapUpdate {
+    withPairs(c, pc, count) { c.heap.putExact(map, pairs: $0, count: count) }
+}
+
 /// `put_map_assoc source destination live j count (key value)...`
 func slow_put_map_assoc(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     let map = c.source(pc[1])
     let count = Int(pc[5])
     guard map.isMap else { return c.failOrRaise(c.heap.tuple(Atoms.badmap, map), pc[4]) }
-    let result = withPairs(c, pc, count) { c.heap.putAssoc(map, pairs: $0, count: count) }
+    let result = count == 1 ? c.heap.mapPut(map, c.source(pc[6]), c.source(pc[7])) : putPairs(c, pc, map, count)
     return c.complete(result, to: pc[2], pc + 6 + 2 * count, live: Int(pc[3]))
 }
 
@@ -225,7 +233,14 @@ func slow_put_map_exact(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     let map = c.source(pc[1])
     let count = Int(pc[5])
     guard map.isMap else { return c.failOrRaise(c.heap.tuple(Atoms.badmap, map), pc[4]) }
-    switch withPairs(c, pc, count, { c.heap.putExact(map, pairs: $0, count: count) }) {
+    let update: MapUpdate
+    if count == 1 {
+        let key = c.source(pc[6])
+        update = c.heap.mapUpdate(map, key, c.source(pc[7])).map { .done($0) } ?? .missing(key)
+    } else {
+        update = updatePairs(c, pc, map, count)
+    }
+    switch update {
     case .missing(let key): return c.failOrRaise(c.heap.tuple(Atoms.badkey, key), pc[4])
     case .done(let result): return c.complete(result, to: pc[2], pc + 6 + 2 * count, live: Int(pc[3]))
     }
