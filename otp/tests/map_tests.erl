@@ -18,6 +18,8 @@ tests() ->
      {heads, fun() -> [head(X) || X <- [#{}, #{a => 1}, #{a => 2, b => 3}, #{b => 7}, #{1 => one}, #{1.0 => one}, #{{x} => y}, [], int_map(40), #{k => #{a => 1}}]] end},
      {bound_keys, fun() -> [bound(K, M) || K <- [a, 1, 1.0, {x}, "s", 40], M <- [#{a => 1, {x} => 2}, #{1 => a, 1.0 => b}, int_map(50), #{"s" => q}]] end},
      {guards, fun() -> [guards(X) || X <- [#{}, #{a => 1}, #{a => b}, int_map(33), a, [], 1.0, {a}]] end},
+     {key_guards, fun() -> [begin R = [caught(fun() -> key_guards(id(K), id(M)) end) || _ <- many(30)], {length(lists:usort(R)), hd(R)} end || K <- [a, 1, 1.0, {x, 1}, {x, [2]}, "s", 40, #{}], M <- [#{}, #{a => 1, {x, 1} => 2}, #{1 => a, 1.0 => b, {x, [2]} => c}, int_map(50), (int_map(50))#{{x, [2]} => d, {x, 1} => e, #{} => f}, #{"s" => q, #{} => r}, a, [], {x}]] end},
+     {deep_keys, fun() -> [deep_keys(Size, Depth) || Size <- [5, 20, 31, 90], Depth <- [1, 2, 4, 11, 12, 13, 30]] end},
      {exact_update, fun() -> [caught(fun() -> F(id(M)) end) || M <- [#{}, #{a => 1}, #{a => 1, b => 2}, int_map(40), x, [], {a}],
          F <- [fun(X) -> X#{a := 2} end, fun(X) -> X#{a := 3, b := 4} end, fun(X) -> X#{b := 4, c => 1} end, fun(X) -> X#{c => 1, a := 1} end,
                fun(X) -> X#{1 := 2, 2 := 3} end, fun(X) -> X#{1 := 2, 99 := 3} end]] end},
@@ -118,6 +120,28 @@ head(#{}) -> map;
 head(_) -> none.
 
 bound(K, M) -> case M of #{K := V} -> V; #{} -> none end.
+
+key_guards(K, M) when map_get(K, M) =:= 2 -> two;
+key_guards(K, M) when is_map_key(K, M), is_tuple(K) -> {tuple, map_get(K, M)};
+key_guards(K, M) ->
+    Is = is_map_key(K, M),
+    Both = case M of #{K := _, a := _} -> both; _ -> not_both end,
+    {Is, Both, map_get(K, M)}.
+
+%% Keys that look alike but for their last leaf; every look-up is with a key made anew.
+deep_keys(Size, Depth) ->
+    Keys = fun() -> [deep_key(Depth, N) || N <- many(Size)] end,
+    M = maps:from_list([{K, ok} || K <- Keys()]),
+    Found = [is_map_key(K, M) || K <- Keys()] ++ [is_map_key(deep_key(Depth, Size + 1), M), is_map_key(deep_key(Depth + 1, 1), M)],
+    Put = lists:foldl(fun(K, A) -> A#{K => again} end, #{}, Keys() ++ Keys()),
+    Changed = lists:foldl(fun(K, A) -> A#{K := new} end, M, Keys()),
+    Less = lists:foldl(fun maps:remove/2, M, tl(Keys())),
+    {lists:usort(tl(lists:reverse(Found))), map_size(Put), Put =:= M, maps:keys(Put) =:= maps:keys(M), lists:usort(maps:values(Changed)), map_size(Less), erlang:phash2(maps:to_list(M)), erlang:phash2(lists:sort(maps:keys(M)))}.
+
+deep_key(0, N) -> {3, N};
+deep_key(Depth, N) when Depth rem 3 =:= 0 -> {5, deep_key(Depth - 1, N), Depth};
+deep_key(Depth, N) when Depth rem 3 =:= 1 -> [Depth, 300, deep_key(Depth - 1, N)];
+deep_key(Depth, N) -> [{Depth, <<"b">>}, 1.5 | deep_key(Depth - 1, N)].
 
 guards(X) when is_map(X), map_size(X) > 30 -> large;
 guards(X) when map_get(a, X) =:= b -> ab;

@@ -8,6 +8,8 @@ tests() ->
      {order_random, fun() -> seeded(1), hash([order(term(3), term(3)) || _ <- many(2500)]) end},
      {order_similar, fun() -> seeded(2), hash([begin T = term(3), order(T, tweak(T)) end || _ <- many(2500)]) end},
      {sort_random, fun() -> seeded(3), hash([begin L = [term(2) || _ <- many(15)], {lists:sort(L), lists:usort(L), lists:keysort(1, [{X} || X <- L])} end || _ <- many(150)]) end},
+     {order_deep, fun() -> B = [1, 2, 1.0, a, b, {b}, [c], #{}, #{1 => 1}, <<"x">>], hash([order(deep(W, N, X), deep(W, N, Y)) || W <- [tuple, head, list, tail, value, key, mixed], N <- [1, 2, 5, 9, 10, 11, 12, 13, 14, 15, 60], X <- B, Y <- B]) end},
+     {order_at_depths, fun() -> hash([order(deep(V, N, 1), deep(W, M, 1)) || V <- [tuple, head, list, tail, value, key, mixed], W <- [tuple, head, list, tail, value, key, mixed], N <- [1, 11, 12, 13, 14], M <- [1, 11, 12, 13]]) end},
      {improper_order, fun() -> [order(A, B) || A <- [[1 | 2], [1, 2], [1], [1 | 1.0], [a | b]], B <- [[1 | 2], [1 | [2]], [1.0 | 2], [1 | 3], [a | c]]] end},
      {phash2, fun() -> seeded(4), hash([{erlang:phash2(T), erlang:phash2(T, 1000), erlang:phash2(T, 1 bsl 32)} || T <- terms(2000)]) end},
      {phash, fun() -> seeded(5), hash([{erlang:phash(T, 1 bsl 32), erlang:phash(T, 17)} || T <- terms(1500)]) end},
@@ -88,6 +90,18 @@ tweak(B) when is_binary(B) -> pick([<<B/binary, 0:1>>, <<B/binary, 1>>, B]);
 tweak(T) -> pick([T, T, [T]]).
 
 order(A, B) -> {A < B, A =< B, A == B, A =:= B, A > B, A >= B, A /= B, A =/= B, max(A, B) =:= A, min(A, B) =:= A}.
+
+%% Terms of N levels that differ at the bottom only.
+deep(_, 0, X) -> X;
+deep(tuple, N, X) -> {N, deep(tuple, N - 1, X), N};
+deep(head, N, X) -> [deep(head, N - 1, X), N];
+deep(list, N, X) -> [N, a, deep(list, N - 1, X)];
+deep(tail, N, X) -> [N | deep(tail, N - 1, X)];
+deep(value, N, X) -> #{1 => N, k => deep(value, N - 1, X)};
+deep(key, N, X) -> #{deep(key, N - 1, X) => N};
+deep(mixed, N, X) ->
+    Below = deep(mixed, N - 1, X),
+    case N rem 4 of 0 -> {<<N>>, Below}; 1 -> [Below | N]; 2 -> #{1.5 => Below, N => 1}; 3 -> [{N, Below}, {N, Below}] end.
 
 external(T) ->
     B = term_to_binary(T),
