@@ -18,9 +18,9 @@ CodePointer vm_native_slow(Context *c, CodePointer pc, uint64_t *e, uint64_t *hp
     return slow(c, pc);
 }
 
-CodePointer vm_native_collect(Context *c, long words, uint64_t *e, uint64_t *hp, int64_t reductions, long live, CodePointer _Nullable pc) {
+CodePointer vm_native_collect(Context *c, long words, uint64_t *e, uint64_t *hp, int64_t reductions, long live) {
     save(c, e, hp, reductions);
-    return collectWords(c, words, live, pc);
+    return collectWords(c, words, live);
 }
 
 uint64_t vm_native_slow_address(void) { return (uint64_t)&vm_native_slow; }

@@ -226,10 +226,10 @@ extension Lowering {
         slowHalf(slow)
         ir.position(ok)
         if case .x(let register) = current.operands[target] {
-            if !hasSpareBox(for: register) { heapTest(bytes: Layout.floatWords * 8, live: current.live ?? 0) }
+            if !hasSpareBox(for: register) { heapTest(bytes: Layout.floatWords * 8) }
             setUnboxed(register, result)
         } else {
-            heapTest(bytes: Layout.floatWords * 8, live: current.live ?? 0)
+            heapTest(bytes: Layout.floatWords * 8)
             set(target, newBox(result))
         }
         ir.branch(continuation())

@@ -21,7 +21,7 @@ extension Lowering {
         case .init_yregs:
             for index in 1..<instruction.operands.count { setY(Int(raw(index)) / 8, ir.word(Term.nil.raw)) }
         case .allocate, .allocate_zero, .allocate_heap, .allocate_heap_zero: lowerAllocate()
-        case .test_heap: heapTest(bytes: Int(raw(0)), live: instruction.live ?? 0, canRetry: true)
+        case .test_heap: heapTest(bytes: Int(raw(0)))
         case .deallocate, .trim: stack = ir.offset(stack, Int(raw(0)))
         case .return, .deallocate_return:
             lowerReturn(bytes: instruction.op == .return ? 0 : Int(raw(0)))
@@ -130,7 +130,7 @@ extension Lowering {
     private func lowerAllocate() {
         let bytes = Int(raw(0))
         let hasHeap = current.op == .allocate_heap || current.op == .allocate_heap_zero
-        heapTest(bytes: bytes + (hasHeap ? Int(raw(1)) : 0), live: current.live ?? 0, canRetry: true)
+        heapTest(bytes: bytes + (hasHeap ? Int(raw(1)) : 0))
         stack = ir.offset(stack, -bytes)
         if current.op == .allocate_zero || current.op == .allocate_heap_zero {
             for register in 0..<bytes / 8 { setY(register, ir.word(Term.nil.raw)) }

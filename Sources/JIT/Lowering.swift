@@ -44,11 +44,13 @@ struct KnownTypes: Hashable {
     /// Calls that the reductions are known to suffice for.
     var credits = 0
 
-    func restricted(to live: RegisterSet) -> KnownTypes {
-        KnownTypes(
-            small: small.filter(live.contains), unboxed: unboxed.filter(live.contains),
-            boxedFloats: boxedFloats.filter(live.contains), tuples: tuples.filter { live.contains($0.key) },
-            bits: bits.filter { live.contains($0.key) }.compactMapValues(Self.roundedBits), credits: credits)
+    /// What is worth knowing where `live` registers are live, and facts of `useful` ones help.
+    func restricted(to live: RegisterSet, useful: RegisterSet) -> KnownTypes {
+        func isUseful(_ register: Int) -> Bool { live.contains(register) && useful.contains(register) }
+        return KnownTypes(
+            small: small.filter(isUseful), unboxed: unboxed.filter(live.contains),
+            boxedFloats: boxedFloats.filter(live.contains), tuples: tuples.filter { isUseful($0.key) },
+            bits: bits.filter { isUseful($0.key) }.compactMapValues(Self.roundedBits), credits: credits)
     }
     mutating func forget(_ register: Int) {
         small.remove(register)
@@ -98,6 +100,9 @@ final class Lowering {
     private let entryBlock: Int
     private var doubles: [Int: Value] = [:]
     private var liveSets: [Place: [RegisterSet]] = [:]
+    /// By function: registers of which facts help at the start of each block.
+    private var factUses: [Ref<Function>: [RegisterSet]] = [:]
+    private var usefulSets: [Place: [RegisterSet]] = [:]
     private var currentIndex = 0
     private var isLast = false
     /// At the instruction being lowered, on its hot path.
@@ -170,16 +175,19 @@ final class Lowering {
         if unit.isShared(body, word), activation.number != 0 || number != entryBlock {
             return onEdge("leave_w\(word)") { enterPoint(word) }
         }
-        return version(at: body.blocks[number].first, live: body.blocks[number].liveIn)
+        return version(at: body.blocks[number].first, live: body.blocks[number].liveIn, useful: factUses(of: body)[number])
     }
 
     /// Where the next instruction is, for what is known now.
     func continuation() -> BasicBlock {
-        isLast ? block(at: current.next) : version(at: currentIndex + 1, live: liveAfter)
+        if isLast { return block(at: current.next) }
+        let number = body.blockOf[currentIndex]
+        let useful = usefulAfter(block: number)[currentIndex - body.blocks[number].first]
+        return version(at: currentIndex + 1, live: liveAfter, useful: useful)
     }
 
-    private func version(at index: Int, live: RegisterSet) -> BasicBlock {
-        var wanted = Version(activation: activation.number, index: index, known: known.restricted(to: live))
+    private func version(at index: Int, live: RegisterSet, useful: RegisterSet) -> BasicBlock {
+        var wanted = Version(activation: activation.number, index: index, known: known.restricted(to: live, useful: useful))
         let count = versionCount[Place(activation: activation.number, number: index), default: 0]
         if nativeBlocks[wanted] == nil, count >= versionLimit {
             wanted = Version(activation: activation.number, index: index, known: KnownTypes())
@@ -235,6 +243,21 @@ final class Lowering {
         let live = body.liveAfter(number)
         liveSets[place] = live
         return live
+    }
+
+    private func factUses(of body: FunctionBody) -> [RegisterSet] {
+        if let found = factUses[body.function] { return found }
+        let found = body.findFactUses { self.unit.inlinable[$0] != nil }
+        factUses[body.function] = found
+        return found
+    }
+
+    private func usefulAfter(block number: Int) -> [RegisterSet] {
+        let place = Place(activation: activation.number, number: number)
+        if let found = usefulSets[place] { return found }
+        let found = body.factUsesAfter(number, factUses(of: body)) { self.unit.inlinable[$0] != nil }
+        usefulSets[place] = found
+        return found
     }
 
     // MARK: Inlining
@@ -647,27 +670,17 @@ final class Lowering {
         ir.position(here)
     }
 
-    /// Makes room: `bytes` between heap and stack besides the reserve, and the boxes that live floats may need.
-    /// `canRetry`: the instruction has changed nothing yet.
-    func heapTest(bytes: Int, live: Int, canRetry: Bool = false) {
+    /// Goes on if there are `bytes` between heap and stack besides the reserve, and the words of the boxes that live floats
+    /// may need. Otherwise the interpreter does the instruction, which must not have changed anything yet, and collects:
+    /// that is rare, and the next call or return leads back.
+    func heapTest(bytes: Int) {
         let waiting = liveAfter.members.filter { known.unboxed.contains($0) }.count
-        let bytes = bytes + waiting * Layout.floatWords * 8
         let full = newBlock("full")
-        let room = newBlock("room")
-        ir.branchRarely(ir.compare(LLVMIntSLT, freeBytes, ir.int(bytes + Field.reserve)), full, room)
+        demandRoom(ir.int(bytes + waiting * Layout.floatWords * 8), or: full)
+        let here = ir.currentBlock
         ir.position(full)
-        for register in 0..<live {
-            if known.unboxed.contains(register) {
-                ir.store(ir.word(Term.nil.raw), registerAddress(register), .x)
-            } else {
-                flush(register)
-            }
-        }
-        let isPlain = waiting == 0 && liveAfter.members.allSatisfy { $0 < RegisterSet.firstFloat }
-        collect(bytes: bytes, live: live, retry: canRetry && isPlain)
-        for register in 0..<live where liveAfter.contains(register) && !known.unboxed.contains(register) { reload(register) }
-        ir.branch(room)
-        ir.position(room)
+        leaveToInterpreter()
+        ir.position(here)
     }
 
     /// Behind a slow function that may have collected, and used the words for boxes: room for them again. The live
@@ -682,17 +695,14 @@ final class Lowering {
         for register in 0..<count where !live.contains(register) || known.unboxed.contains(register) {
             ir.store(ir.word(Term.nil.raw), registerAddress(register), .x)
         }
-        collect(bytes: bytes, live: count, retry: false)
+        collect(bytes: bytes, live: count)
         ir.branch(room)
         ir.position(room)
     }
 
-    /// `retry`: the process may be collected elsewhere and begin the instruction anew, in the interpreter.
-    private func collect(bytes: Int, live: Int, retry: Bool) {
-        let collect = helper(
-            .collect, ir.i64, [ir.pointer, ir.i64, ir.pointer, ir.pointer, ir.i64, ir.i64, ir.pointer])
-        let pc = retry ? place(current.start) : ir.toPointer(ir.int(0))
-        let leaving = ir.call(collect, [context, ir.int(bytes / 8), stack, heapTop, reductions, ir.int(live), pc])
+    private func collect(bytes: Int, live: Int) {
+        let collect = helper(.collect, ir.i64, [ir.pointer, ir.i64, ir.pointer, ir.pointer, ir.i64, ir.i64])
+        let leaving = ir.call(collect, [context, ir.int(bytes / 8), stack, heapTop, reductions, ir.int(live)])
         restore()
         let ends = newBlock("ends")
         let collected = newBlock("collected")

@@ -8,10 +8,10 @@
 typedef CodePointer _Nonnull (*_Nonnull SlowFunction)(Context *c, CodePointer pc);
 
 CodePointer vm_native_slow(Context *c, CodePointer pc, uint64_t *e, uint64_t *hp, int64_t reductions, SlowFunction slow);
-CodePointer _Nullable vm_native_collect(Context *c, long words, uint64_t *e, uint64_t *hp, int64_t reductions, long live, CodePointer _Nullable pc);
+CodePointer _Nullable vm_native_collect(Context *c, long words, uint64_t *e, uint64_t *hp, int64_t reductions, long live);
 
 /// Says what collects: null means go on, anything else is where the process ends. Once, at boot.
-typedef CodePointer _Nullable (*_Nonnull CollectFunction)(Context *c, long words, long live, CodePointer _Nullable pc);
+typedef CodePointer _Nullable (*_Nonnull CollectFunction)(Context *c, long words, long live);
 void vm_native_boot(CollectFunction collect);
 
 uint64_t vm_native_slow_address(void);

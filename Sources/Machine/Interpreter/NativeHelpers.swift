@@ -37,15 +37,12 @@ public enum NativeHelpers {
     }
 
     /// vm_native_collect of Native.c: collects for `words` free words with x[0..<live] as roots; answers null, or where
-    /// to continue because the process ends or is collected elsewhere: it goes on at `pc` (not null) afterwards.
+    /// to continue because the process ends.
     public static var collectAddress: UInt64 { vm_native_collect_address() }
     /// vm_native_slow of Native.c: stores the machine registers, runs a slow function, answers where to continue.
     public static var slowCallAddress: UInt64 { vm_native_slow_address() }
     static func boot() {
-        vm_native_boot { c, words, live, pc in
-            if let pc { return c.collectOrLeave(need: words, live: live, at: pc) }
-            return c.collect(need: words, live: live) ? nil : c.leaveExiting()
-        }
+        vm_native_boot { c, words, live in c.collect(need: words, live: live) ? nil : c.leaveExiting() }
     }
     public static var compareAddress: UInt64 { address(unsafeBitCast(compare, to: UInt.self)) }
     public static var identicalAddress: UInt64 { address(unsafeBitCast(identical, to: UInt.self)) }
