@@ -78,7 +78,7 @@ func enigma_jit_stats_0(_ process: Ref<Process>, _ arguments: Arguments) -> Term
 
 extension JIT {
     /// Under `lock`. Requires: the function's module is there.
-    fileprivate static func describe(_ function: Ref<Function>) -> Answer {
+    fileprivate static func describe(_ function: Ref<Function>, withFeedback: Bool = false) -> Answer {
         let f = function.pointee
         let calls = f.calls <= JITHooks.threshold ? Int(JITHooks.threshold - f.calls) : Int(JITHooks.threshold)
         var pairs: [(String, Answer)] = [
@@ -103,14 +103,27 @@ extension JIT {
         } else {
             pairs.append(("state", .atom(f.code == nil ? "not_called" : "interpreted")))
         }
+        if withFeedback { pairs.append(("seen", .list(feedback(function)))) }
         return .map(pairs)
     }
 
+    /// `{Word, Instruction, [{Kind, Count}]}` of each instruction whose slow path was taken. Under `lock`.
+    private static func feedback(_ function: Ref<Function>) -> [Answer] {
+        let reader = OperandReader()
+        let body = FunctionBody(function, reader, originals: originals)
+        return (body?.instructions ?? []).filter { !$0.seen.isEmpty }.map { instruction in
+            let kinds = instruction.seen.kinds().map { Answer.tuple([.atom($0.name), .number(instruction.seen.count($0))]) }
+            return .tuple([.number(instruction.start), .atom(reader.name(instruction.op)), .list(kinds)])
+        }
+    }
+
     /// The functions of a module that `isWanted`, or of the exact name. Nil: there is no such module.
-    fileprivate static func find(_ module: Term, _ isWanted: (Function) -> Bool) -> [Answer]? {
+    fileprivate static func find(_ module: Term, withFeedback: Bool = false, _ isWanted: (Function) -> Bool) -> [Answer]? {
         Modules.withCurrent(module) { module in
             locked {
-                (0..<module.functionCount).filter { isWanted(module.functions[$0]) }.map { describe(module.functions + $0) }
+                (0..<module.functionCount).filter { isWanted(module.functions[$0]) }.map {
+                    describe(module.functions + $0, withFeedback: withFeedback)
+                }
             }
         }
     }
@@ -130,7 +143,7 @@ func enigma_jit_info_0(_ process: Ref<Process>, _ arguments: Arguments) -> Term 
 func enigma_jit_info_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     let what = arguments[0]
     if what.isAtom {
-        let list = JIT.find(what, { _ in true }) ?? []
+        let list = JIT.find(what) { _ in true } ?? []
         process.bump(list.count)
         return Answer.list(list).build(process.heap)
     }
@@ -138,7 +151,7 @@ func enigma_jit_info_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term 
         return process.badarg()
     }
     let (name, arity) = (what.element(1), what.element(2).smallValue)
-    let found = JIT.find(what.element(0)) { $0.name == name && Int($0.arity) == arity }
+    let found = JIT.find(what.element(0), withFeedback: true) { $0.name == name && Int($0.arity) == arity }
     return found?.first?.build(process.heap) ?? Atoms.undefined
 }
 

@@ -89,6 +89,12 @@ final class FunctionBody {
     /// What the Type chunk says of registers, by the word of the instruction that reads them.
     private(set) lazy var types = typesInCode(of: function)
 
+    /// It has been called so often that what its instructions have not met is rare.
+    private(set) lazy var hasRun: Bool = {
+        let (left, all) = (function.pointee.calls, JITHooks.threshold)
+        return !JIT.isAheadOfTime && (left > all || left <= all - max(1, all / 8))
+    }()
+
     /// Labels whose code is not repeated in each native function that reaches it.
     fileprivate(set) var sharedLabels: Set<Int> = []
 

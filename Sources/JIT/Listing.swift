@@ -32,8 +32,8 @@ final class Listing: LineNumbers {
     func file(_ body: FunctionBody) -> (name: String, directory: String) { (name, directory) }
     func line(_ body: FunctionBody, _ word: Int) -> Int { lineOf[body.function]?[word] ?? 0 }
 
-    /// `*` marks entry points, `:` labels. Behind `;` stand the source line, the size of the frame behind a call (in words)
-    /// and what makes native code give up.
+    /// `*` marks entry points, `:` labels. Behind `;` stand the source line, the size of the frame behind a call (in words),
+    /// what the slow path has met, and what makes native code give up.
     func text(_ exits: [ExitSite]) -> String {
         var lines: [String] = []
         for body in bodies {
@@ -56,6 +56,9 @@ final class Listing: LineNumbers {
                 if let place = SourcePlace(instruction.location) { comments.append("\(place.file):\(place.line)") }
                 if FunctionBody.flow(instruction) == .call, let location = Self.location(instruction) {
                     comments.append("frame \(location.pointee.frame)")
+                }
+                if !instruction.seen.isEmpty {
+                    comments.append("seen: " + instruction.seen.kinds().map(\.name).joined(separator: " and "))
                 }
                 comments += notes[instruction.start] ?? []
                 if !comments.isEmpty {

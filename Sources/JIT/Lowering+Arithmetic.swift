@@ -23,7 +23,8 @@ extension Lowering {
         case .guard_bif2 where isBif("map_get"): lowerMapBif(isGet: true)
         case .guard_bif2 where isBif("is_map_key"): lowerMapBif(isGet: false)
         case .div, .rem: quotient()
-        case .band: bitwise([bits(0), bits(1)].compactMap { $0 }.min()) { self.ir.and($0, $1) }
+        case .band:
+            bitwise([bits(0), bits(1)].compactMap { $0 }.min(), always: maskBits) { self.ir.and($0, $1) }
         case .bor: bitwise(largerBits(0, 1)) { self.ir.or($0, $1) }
         case .bxor: bitwise(largerBits(0, 1)) { self.ir.or(self.ir.xor($0, $1), self.ir.int(15)) }
         case .bsr: shiftRight()
@@ -52,20 +53,22 @@ extension Lowering {
     }
 
     /// `result` if the condition (nil: always) holds, the slow half otherwise.
-    private func fast(_ condition: Value?, to target: Int, isSmall: Bool = true, bits: Int? = nil, _ result: () -> Value) {
-        fast(condition, to: target, isSmall: isSmall, bits: bits, checked: { (result(), nil) })
+    private func fast(
+        _ condition: Value?, to target: Int, isSmall: Bool = true, bits: Int? = nil, always: Int? = nil, _ result: () -> Value
+    ) {
+        fast(condition, to: target, isSmall: isSmall, bits: bits, always: always, checked: { (result(), nil) })
     }
 
     /// The same with a second condition that is only known once the first holds.
     private func fast(
-        _ condition: Value?, to target: Int, isSmall: Bool = true, bits: Int? = nil,
+        _ condition: Value?, to target: Int, isSmall: Bool = true, bits: Int? = nil, always: Int? = nil,
         checked: () -> (value: Value, failed: Value?)
     ) {
         let slow = newBlock("slow")
         if let condition {
             let ok = newBlock("fast")
             ir.branchRarely(LLVMBuildNot(ir.builder, condition, ""), slow, ok)
-            slowHalf(slow)
+            slowHalf(slow, result: always)
             ir.position(ok)
         }
         let (value, failed) = checked()
@@ -159,6 +162,9 @@ extension Lowering {
             floatValue(operands.0) != nil || floatValue(operands.1) != nil || isExpectedFloat(operands.0)
             || isExpectedFloat(operands.1)
         if hasFloat || operation == .divide { return operateOnFloats(operation, first, second, to: target, nil) }
+        if betsOnFloats, !isKnownSmall(operands.0) || !isKnownSmall(operands.1) {
+            return operateOnFloats(operation, first, second, to: target, nil)
+        }
         let condition = bothSmall(first, second)
         guard let condition, !isBetting else {
             return operateOnSmall(operation, first, second, to: target, condition, elsewhere: nil)
@@ -212,8 +218,10 @@ extension Lowering {
     /// goes to the slow half.
     private func operateOnFloats(_ operation: Operator, _ first: Int, _ second: Int, to target: Int, _ given: BasicBlock?) {
         let slow = given ?? newBlock("slow")
+        // Two small integers would make one.
+        let strict = operation == .divide || given != nil ? [] : floatsNeeded(first, second)
         // The slow function finds its operands in the context.
-        let doubles = [first, second].map { toDouble($0, slow) }
+        let doubles = [first, second].map { toDouble($0, strict.contains($0), slow) }
         let result: Value =
             switch operation {
             case .add: LLVMBuildFAdd(ir.builder, doubles[0], doubles[1], "")
@@ -241,11 +249,28 @@ extension Lowering {
         return known.unboxed.filter { $0 != target && liveAfter.contains($0) }.count < before
     }
 
-    /// The operand as a double, learning what it is if that was not known.
-    private func toDouble(_ index: Int, _ slow: BasicBlock) -> Value {
+    /// The operands that must be floats so that the result is one.
+    private func floatsNeeded(_ first: Int, _ second: Int) -> [Int] {
+        guard floatValue(current.operands[first]) == nil, floatValue(current.operands[second]) == nil else { return [] }
+        let unknown = [(first, Feedback.Kind.firstFloat), (second, .secondFloat)].filter { !isKnownSmall(current.operands[$0.0]) }
+        if let expected = unknown.first(where: { isExpectedFloat(current.operands[$0.0]) }) { return [expected.0] }
+        let met = unknown.filter { current.seen.has($0.1) }
+        return (met.isEmpty ? unknown : met).map(\.0)
+    }
+
+    /// The operand as a double, learning what it is if that was not known. `mustBeFloat`: no integer will do.
+    private func toDouble(_ index: Int, _ mustBeFloat: Bool, _ slow: BasicBlock) -> Value {
         let operand = current.operands[index]
         if let known = floatValue(operand) { return known }
         let term = value(operand)
+        if mustBeFloat {
+            demand(ir.equal(ir.and(term, 3), 2), or: slow, "boxed")
+            let object = self.object(term)
+            demand(ir.equal(ir.and(word(object, 0), 63), Subtag.float << 2), or: slow, "float")
+            let value = floatOf(object)
+            learnFloat(operand, value)
+            return value
+        }
         if isKnownSmall(operand) { return LLVMBuildSIToFP(ir.builder, smallValue(term), ir.double, "") }
         let smallBlock = newBlock("small")
         let other = newBlock("other")
@@ -340,10 +365,14 @@ extension Lowering {
         }
     }
 
-    private func bitwise(_ bits: Int?, _ operation: (Value, Value) -> Value) {
+    /// `always`: bits of the result, a small integer whatever the operands are.
+    private func bitwise(_ bits: Int?, always: Int? = nil, _ operation: (Value, Value) -> Value) {
         let (a, b, condition) = (value(0), value(1), bothSmall(0, 1))
-        fast(condition, to: 2, bits: bits) { operation(a, b) }
+        fast(condition, to: 2, bits: bits, always: always) { operation(a, b) }
     }
+
+    /// An operand is a small integer that is not negative: so is what it leaves of any integer.
+    private var maskBits: Int? { [0, 1].filter { isKnownSmall(current.operands[$0]) }.compactMap(bits).min() }
 
     private func shiftRight() {
         let (a, b, condition) = (value(0), value(1), bothSmall(0, 1))

@@ -253,9 +253,20 @@ extension Lowering {
         let small = newBlock("small")
         let general = newBlock("general")
         let bits = unknown.count == 1 ? unknown[0].1 : ir.and(a, b)
-        ir.branch(ir.equal(ir.and(bits, 15), 15), small, general)
+        let isSmall = ir.equal(ir.and(bits, 15), 15)
+        let hasFloat = floatValue(operands.0) != nil || floatValue(operands.1) != nil
+        if unit.betsOnOrder(body, current), !hasFloat, !current.hasOtherConstant {
+            ir.branchRarely(LLVMBuildNot(ir.builder, isSmall, ""), general, small)
+            ir.position(general)
+            sideExit(.order)
+            ir.position(small)
+            learnSmall(operands.0)
+            learnSmall(operands.1)
+            return end(ir.compare(predicate, a, b), failAt: index)
+        }
+        ir.branch(isSmall, small, general)
         ir.position(general)
-        if !isBetting || floatValue(operands.0) != nil || floatValue(operands.1) != nil {
+        if !isBetting || hasFloat || current.seen.hasFloat {
             compareFloats((operands.0, a), (operands.1, b), predicate, failAt: index)
         }
         let order = ir.call(helper(.compare, ir.i64, [ir.i64, ir.i64]), [a, b])

@@ -630,8 +630,8 @@ final class Lowering {
     }
 
     /// Gives up native code at the current instruction, which must not have changed anything yet.
-    func sideExit(_ reason: String) {
-        let site = unit.addExit(body, current, reason)
+    func sideExit(_ bet: Bet) {
+        let site = unit.addExit(body, current, bet.rawValue)
         leaveToInterpreter {
             ir.call(helper(.exit, ir.void, [ir.i64, ir.i64]), [unit.constants.word(.unit(unit.number)), ir.word(site)])
         }
@@ -649,7 +649,9 @@ final class Lowering {
         tail(code(.handler(current.op)), pc: place(current.start))
     }
 
-    var isBetting: Bool { unit.bets(body, current.start) }
+    var isBetting: Bool { unit.bet(body, current) != nil }
+    /// Floats are what the instruction has met, and nothing else that is no small integer.
+    var betsOnFloats: Bool { unit.bet(body, current) == .float }
 
     /// An operand is a constant that no bet on small integers or floats can win with.
     private var hasBigConstant: Bool {
@@ -658,12 +660,17 @@ final class Lowering {
 
     /// The slow half of an instruction: leaves where the unit bets, otherwise goes on behind the instruction with
     /// nothing known of its result. What is known on the hot path stays.
-    func slowHalf(_ slow: BasicBlock) {
+    /// `result`: a small integer of so many bits comes of it all the same.
+    func slowHalf(_ slow: BasicBlock, result: Int? = nil) {
         let (here, before) = (ir.currentBlock, known)
         ir.position(slow)
-        if isBetting, !hasBigConstant {
-            sideExit("an operand or the result is no small integer or float")
+        if let bet = unit.bet(body, current), !hasBigConstant {
+            sideExit(bet)
         } else if callSlow() {
+            if let result, let target = current.writes.first {
+                learnSmall(.x(target))
+                learnBits(.x(target), result)
+            }
             ir.branch(continuation())
         }
         known = before

@@ -96,8 +96,8 @@ extension JIT {
     /// Those of them that must not be inlined either.
     nonisolated(unsafe) static var avoided: Set<Ref<Function>> = []
 
-    /// Instructions that gave up often, and how often functions were compiled again for that.
-    nonisolated(unsafe) static var lostBets: [Ref<Function>: Set<Int>] = [:]
+    /// Bets that were lost often, and how often functions were compiled again for that.
+    nonisolated(unsafe) static var lostBets: [Ref<Function>: Set<LostBet>] = [:]
     nonisolated(unsafe) private static var attempts: [Ref<Function>: Int] = [:]
 
     /// Units that others have taken the place of: a thread may still be in their code. With the slices that ran when
@@ -219,7 +219,7 @@ extension JIT {
     /// Under `lock`.
     private static func noteLostBets(_ unit: NativeUnit) -> Request {
         for (index, exit) in unit.exits.enumerated() where unit.exitCounts[index] >= exitLimit / 10 {
-            lostBets[exit.function, default: []].insert(exit.word)
+            lostBets[exit.function, default: []].insert(LostBet(word: exit.word, reason: exit.reason))
         }
         let function = unit.parts[0].function
         attempts[function, default: 0] += 1

@@ -37,8 +37,21 @@ struct Instruction {
     var live: Int?
     /// Address of the Location it raises or returns at, or 0.
     var location: UInt64 = 0
+    /// What its slow path has met.
+    var seen = Feedback()
 
     var next: Int { start + size }
+
+    /// An operand is a constant, and no small integer.
+    var hasOtherConstant: Bool {
+        operands.contains { if case .constant(let word) = $0 { word & 15 != 15 } else { false } }
+    }
+}
+
+extension Feedback {
+    /// Met so often that a bet against it would be lost soon. Where functions are compiled early, for tests, at once.
+    func has(_ kind: Kind) -> Bool { count(kind) >= min(15, max(1, Int(JITHooks.threshold / 100))) }
+    var hasFloat: Bool { has(.firstFloat) || has(.secondFloat) }
 }
 
 /// A piece of a pattern.
@@ -167,6 +180,7 @@ struct OperandReader {
             case .packed(let registers):
                 let word = words[position]
                 position += 1
+                if registers.count <= 2 { instruction.seen = Feedback(word) }
                 for (index, register) in registers.enumerated() {
                     let offset = Int(truncatingIfNeeded: word >> UInt64(16 * index)) & 0xFFFF
                     let isX = register.register == "x"
@@ -228,9 +242,11 @@ struct OperandReader {
                 instruction.operands.append(.label(target))
             }
         case "l":
-            instruction.operands.append(.live(Int(word)))
+            let live = Feedback.operand(word)
+            instruction.operands.append(.live(live))
+            instruction.seen = Feedback(word)
             // Beyond any register: nothing is collected there.
-            if word <= 1023 { instruction.live = Int(word) }
+            if live <= 1023 { instruction.live = live }
         default: instruction.operands.append(.raw(word))
         }
     }

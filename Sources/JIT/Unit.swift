@@ -19,6 +19,19 @@ struct Published {
     let op: Op
 }
 
+/// What native code bets on at an instruction; the text is the reason of the exit where that is lost.
+enum Bet: String {
+    case small = "an operand or the result is no small integer or float"
+    case float = "an operand is no float"
+    case order = "an operand is no small integer"
+}
+
+/// A bet that a function lost too often.
+struct LostBet: Hashable {
+    let word: Int
+    let reason: String
+}
+
 /// A place where native code may be given up.
 struct ExitSite {
     let body: FunctionBody
@@ -36,7 +49,7 @@ final class Unit {
     private(set) var inlined: Set<Ref<Function>> = []
     /// Slow halves of arithmetic give native code up, but where that was done too often before.
     let speculates: Bool
-    let lostBets: [Ref<Function>: Set<Int>]
+    let lostBets: [Ref<Function>: Set<LostBet>]
     /// Side exits at random, to test them.
     var stressesExits = false
     let constants: Constants
@@ -52,7 +65,7 @@ final class Unit {
 
     init(
         number: UInt64, bodies: [FunctionBody], inlinable: [Ref<Function>: FunctionBody], speculates: Bool,
-        lostBets: [Ref<Function>: Set<Int>] = [:],
+        lostBets: [Ref<Function>: Set<LostBet>] = [:],
         features: (cpu: String, features: String)
     ) {
         self.number = number
@@ -76,9 +89,25 @@ final class Unit {
         return function
     }
 
-    /// The instruction at `word` gives up when its operands are not what they usually are.
-    func bets(_ body: FunctionBody, _ word: Int) -> Bool {
-        speculates && !(lostBets[body.function]?.contains(word) ?? false)
+    /// What the instruction bets on, by what its slow path has met; nil: it must do with whatever comes.
+    func bet(_ body: FunctionBody, _ instruction: Instruction) -> Bet? {
+        let seen = instruction.seen
+        guard speculates, !seen.has(.large), !seen.has(.other) else { return nil }
+        let bet: Bet = seen.hasFloat ? .float : .small
+        return hasLost(bet, body, instruction) ? nil : bet
+    }
+
+    /// A comparison that has only met small integers bets on them; one that was never run does not, nor do `is_lt` and
+    /// `is_ge` of any sources, which have no word for feedback.
+    func betsOnOrder(_ body: FunctionBody, _ instruction: Instruction) -> Bool {
+        guard speculates, body.hasRun, instruction.seen.isEmpty, instruction.op != .is_lt, instruction.op != .is_ge else {
+            return false
+        }
+        return !hasLost(.order, body, instruction)
+    }
+
+    private func hasLost(_ bet: Bet, _ body: FunctionBody, _ instruction: Instruction) -> Bool {
+        lostBets[body.function]?.contains(LostBet(word: instruction.start, reason: bet.rawValue)) ?? false
     }
 
     /// Index of a new side exit.

@@ -17,6 +17,9 @@
 // [x>y] one packed word, the letters behind > are written; k a plain number or pointer (k:name says which); l the number
 // of x registers that live on, which a collection in the slow path visits; n(...)(...) a count, then that many of each
 // group; h(...) a tuple header, then a group for each element; v a source, or a pointer in a string segment.
+//
+// The upper halves of `l` words, and of packed words with two registers at most, belong to feedback
+// (Machine/Interpreter/Feedback.swift): slow paths count there what they meet, so whoever reads the operand masks it.
 
 /// How a handler leaves its fast path.
 public enum Shape: Sendable {

@@ -1,7 +1,7 @@
 // Arithmetic.swift: integer operations with fast paths for small integers, and guard BIFs.
 //
 // All of them end in `... destination j live`: j is a label to jump to on failure or a Location to raise at, live the
-// number of x registers that hold terms should the slow path collect.
+// number of x registers that hold terms should the slow path collect. The upper half of live is Feedback.
 
 import CMachine
 import Terms
@@ -119,17 +119,18 @@ import Terms
 
 extension UnsafeMutablePointer where Pointee == Context {
     fileprivate func finishArithmetic(
-        _ operation: ArithmeticOperation, _ a: Term, _ b: Term, destination: UInt64, fail: UInt64, live: UInt64,
-        next: CodePointer, isIncrement: Bool
+        _ operation: ArithmeticOperation, _ a: Term, _ b: Term, destination: UInt64, fail: UInt64, live: CodePointer,
+        isIncrement: Bool
     ) -> CodePointer {
         // X - 0 in a body is X + 0 in OTP, which is seen in -0.0.
         let addsZero = isIncrement && operation == .sub && b == .small(0) && fail & 1 == 1
         let result = (addsZero ? .add : operation).apply(heap, a, b)
+        Feedback.note(live, a, b, result: result)
         guard !result.isFailure else {
             let reason = result == .systemLimit ? Atoms.system_limit : Atoms.badarith
             return isIncrement ? failOrRaise(reason, fail) : failArithmetic(operation, a, b, reason, fail)
         }
-        return complete(result, to: destination, next, live: Int(live))
+        return complete(result, to: destination, live + 1, live: Feedback.operand(live.pointee))
     }
 
     /// Adding a small constant to a register, or subtracting one that is not negative, is an instruction of its own in OTP
@@ -189,7 +190,7 @@ private func general(_ c: Ref<Context>, _ pc: CodePointer, _ operation: Arithmet
         isRegister(pc[1]) && isSmall(pc[2]) && (operation == .add || operation == .sub && Int64(bitPattern: pc[2]) > 0)
         || isSmall(pc[1]) && isRegister(pc[2]) && operation == .add
     return c.finishArithmetic(
-        operation, c.source(pc[1]), c.source(pc[2]), destination: pc[3], fail: pc[4], live: pc[5], next: pc + 6,
+        operation, c.source(pc[1]), c.source(pc[2]), destination: pc[3], fail: pc[4], live: pc + 5,
         isIncrement: isIncrement)
 }
 
@@ -207,14 +208,14 @@ func slow_fdiv_numbers(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { ge
 
 private func withConstant(_ c: Ref<Context>, _ pc: CodePointer, _ operation: ArithmeticOperation) -> CodePointer {
     c.finishArithmetic(
-        operation, c.packedX(pc, 0), Term(raw: pc[2]), destination: UInt64(packed(pc, 1)), fail: pc[3], live: pc[4],
-        next: pc + 5, isIncrement: operation == .add || Int64(bitPattern: pc[2]) > 0)
+        operation, c.packedX(pc, 0), Term(raw: pc[2]), destination: UInt64(packed(pc, 1)), fail: pc[3], live: pc + 4,
+        isIncrement: operation == .add || Int64(bitPattern: pc[2]) > 0)
 }
 
 private func withRegister(_ c: Ref<Context>, _ pc: CodePointer, _ operation: ArithmeticOperation) -> CodePointer {
     c.finishArithmetic(
-        operation, c.packedX(pc, 0), c.packedX(pc, 1), destination: UInt64(packed(pc, 2)), fail: pc[2], live: pc[3],
-        next: pc + 4, isIncrement: false)
+        operation, c.packedX(pc, 0), c.packedX(pc, 1), destination: UInt64(packed(pc, 2)), fail: pc[2], live: pc + 3,
+        isIncrement: false)
 }
 
 func slow_add_xi(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { withConstant(c, pc, .add) }

@@ -80,26 +80,32 @@ private func branch(_ condition: Bool, _ next: CodePointer, _ fail: UInt64) -> C
     condition ? next : codePointer(fail)
 }
 
+/// The comparison of two operands that are not both small integers, with Feedback in the word of the packed registers.
+private func order(_ pc: CodePointer, _ a: Term, _ b: Term) -> Int {
+    Feedback.note(pc + 1, a, b)
+    return compareTerms(a, b)
+}
+
 func slow_is_lt_xx(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    branch(compareTerms(c.packedX(pc, 0), c.packedX(pc, 1)) < 0, pc + 3, pc[2])
+    branch(order(pc, c.packedX(pc, 0), c.packedX(pc, 1)) < 0, pc + 3, pc[2])
 }
 func slow_is_lt_xi(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    branch(compareTerms(c.packedX(pc, 0), Term(raw: pc[3])) < 0, pc + 4, pc[2])
+    branch(order(pc, c.packedX(pc, 0), Term(raw: pc[3])) < 0, pc + 4, pc[2])
 }
 func slow_is_lt_ix(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    branch(compareTerms(Term(raw: pc[3]), c.packedX(pc, 0)) < 0, pc + 4, pc[2])
+    branch(order(pc, Term(raw: pc[3]), c.packedX(pc, 0)) < 0, pc + 4, pc[2])
 }
 func slow_is_lt(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     branch(compareTerms(c.source(pc[2]), c.source(pc[3])) < 0, pc + 4, pc[1])
 }
 func slow_is_ge_xx(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    branch(compareTerms(c.packedX(pc, 0), c.packedX(pc, 1)) >= 0, pc + 3, pc[2])
+    branch(order(pc, c.packedX(pc, 0), c.packedX(pc, 1)) >= 0, pc + 3, pc[2])
 }
 func slow_is_ge_xi(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    branch(compareTerms(c.packedX(pc, 0), Term(raw: pc[3])) >= 0, pc + 4, pc[2])
+    branch(order(pc, c.packedX(pc, 0), Term(raw: pc[3])) >= 0, pc + 4, pc[2])
 }
 func slow_is_ge_ix(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    branch(compareTerms(Term(raw: pc[3]), c.packedX(pc, 0)) >= 0, pc + 4, pc[2])
+    branch(order(pc, Term(raw: pc[3]), c.packedX(pc, 0)) >= 0, pc + 4, pc[2])
 }
 func slow_is_ge(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     branch(compareTerms(c.source(pc[2]), c.source(pc[3])) >= 0, pc + 4, pc[1])
