@@ -8,7 +8,7 @@
 public import CMachine
 
 /// Hash of `term` for internal tables.
-@inlinable public func internalHash(_ term: Term, salt: UInt32 = 0) -> UInt32 {
+@inlinable @inline(__always) public func internalHash(_ term: Term, salt: UInt32 = 0) -> UInt32 {
     let start = salt ^ 3_432_918_353
     if term.isImmediate { return HashMix.add(word: term.raw, HashMix.golden, to: start) }
     return internalHashSlow(term, start)

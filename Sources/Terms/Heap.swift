@@ -10,9 +10,10 @@ public import CMachine
 extension UnsafeMutablePointer where Pointee == Heap {
     /// `count` fresh words, not initialised. Requires: the caller fills all of them with a valid object before anything
     /// else can look at the heap.
-    @inlinable public func allocate(_ count: Int) -> Words {
+    @inlinable @inline(__always) public func allocate(_ count: Int) -> Words {
         let top = pointee.top
-        if let top, let limit = pointee.limit, limit - top >= count {
+        // In bytes: no division.
+        if let top, let limit = pointee.limit, Int(bitPattern: limit) &- Int(bitPattern: top) >= count &<< 3 {
             pointee.top = top + count
             return top
         }
@@ -37,7 +38,7 @@ extension UnsafeMutablePointer where Pointee == Heap {
 
     // MARK: Small objects
 
-    @inlinable public func cons(_ head: Term, _ tail: Term) -> Term {
+    @inlinable @inline(__always) public func cons(_ head: Term, _ tail: Term) -> Term {
         let cell = allocate(2)
         cell[0] = head.raw
         cell[1] = tail.raw
@@ -45,7 +46,7 @@ extension UnsafeMutablePointer where Pointee == Heap {
     }
 
     /// A tuple of `size` elements; the caller fills `pointer[1...]`. Requires: size > 0 or a caller that wants `{}`.
-    @inlinable public func makeTuple(_ size: Int) -> (term: Term, elements: Words) {
+    @inlinable @inline(__always) public func makeTuple(_ size: Int) -> (term: Term, elements: Words) {
         let object = allocate(size &+ 1)
         object[0] = Header.make(size, Subtag.tuple)
         return (.boxed(object), object + 1)

@@ -116,8 +116,18 @@ private struct TrieBuild {
             if size & 255 == 0 { _ = vm_breathe(64) }
             return heap.cons(pairs[count &- 1].key, pairs[count &- 1].value)
         }
+        if count == 2 { return join(pairs[0], pairs[1], level) }
         for index in 0..<count { pairs[index].hash = nextHash(pairs[index].hash, pairs[index].key, level) }
         return node(pairs, scratch, count, level)
+    }
+
+    /// Two pairs of different keys, whose hashes are still those of the level above.
+    private mutating func join(_ first: HashedPair, _ second: HashedPair, _ level: Int) -> Term {
+        size &+= 2
+        if size & 254 == 0 { _ = vm_breathe(64) }
+        let leaf = TrieLeaf(key: second.key, cell: heap.cons(second.key, second.value))
+        let hashes = (nextHash(first.hash, first.key, level), nextHash(second.hash, second.key, level))
+        return heap.joinLeaves(heap.cons(first.key, first.value), hashes.0, leaf, hashes.1, level)
     }
 
     /// If all hashes agree: leaves one pair of every key, the last, and answers how many. Else nil.

@@ -16,7 +16,12 @@ extension UnsafeMutablePointer where Pointee == Heap {
         guard map.isFlatMap else { return trieSetting(map, key, value) }
         let size = map.mapSize
         if let index = flatIndex(map.flatKeys, size, key) { return flatReplacing(map, at: index, value) }
-        if size < MapLimits.flat { return flatInserting(map, key, value) }
+        return size < MapLimits.flat ? flatInserting(map, key, value) : trieInserting(map, key, value)
+    }
+
+    /// Requires: a flat map of 32 keys, `key` not among them.
+    @inline(never) private func trieInserting(_ map: Term, _ key: Term, _ value: Term) -> Term {
+        let size = map.mapSize
         return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 2 * MapLimits.flat + 2) { buffer in
             let keys = buffer.baseAddress.unsafelyUnwrapped
             let values = keys + (MapLimits.flat + 1)
@@ -205,7 +210,7 @@ private struct TrieMerge {
                 common &+= 1
                 return second
             }
-            return heap.joinLeaves(first, leaf, hash, level)
+            return heap.joinLeaves(first, hashAtLevel(first.head, level), leaf, hash, level)
         }
         // A leaf of the first and a node of the second: the node wins.
         let hash = hashAtLevel(first.head, level)

@@ -6,7 +6,7 @@ public import CMachine
 extension UnsafeMutablePointer where Pointee == Heap {
     /// A flat map with these keys; the caller fills the values (`pointer[3...]`). Requires: `keys` is a tuple of at
     /// most 32 keys in exact order, not empty.
-    @inlinable public func makeFlatMap(keys: Term, size: Int) -> (term: Term, values: Words) {
+    @inlinable @inline(__always) public func makeFlatMap(keys: Term, size: Int) -> (term: Term, values: Words) {
         let object = allocate(size &+ 3)
         object[0] = Header.map(size &+ 2, MapKind.flat)
         object[1] = UInt64(truncatingIfNeeded: size)

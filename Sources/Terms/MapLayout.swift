@@ -52,7 +52,7 @@ extension Term {
     /// Requires: isMap.
     @inlinable public var isFlatMap: Bool { Header.mapKind(header) == MapKind.flat }
     /// Keys of a flat map, in exact order. Requires: isFlatMap.
-    @inlinable public var flatKeys: Words { Term(raw: pointer[2]).pointer + 1 }
+    @inlinable @inline(__always) public var flatKeys: Words { Term(raw: pointer[2]).pointer + 1 }
     /// Values in the order of the keys. Requires: isFlatMap.
     @inlinable public var flatValues: Words { pointer + 3 }
 }

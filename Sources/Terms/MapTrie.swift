@@ -48,11 +48,11 @@ extension UnsafeMutablePointer where Pointee == Heap {
         return copy
     }
 
-    /// Nodes from `level` down to where two leaves part. Requires: different keys; `hash` is the new leaf's at `level`.
-    func joinLeaves(_ old: Term, _ new: TrieLeaf, _ newHash: UInt32, _ level: Int) -> Term {
+    /// Nodes from `level` down to where two leaves part. Requires: different keys; the hashes are those at `level`.
+    func joinLeaves(_ old: Term, _ oldHash: UInt32, _ new: TrieLeaf, _ newHash: UInt32, _ level: Int) -> Term {
         var level = level
         var newHash = newHash
-        var oldHash = hashAtLevel(old.head, level)
+        var oldHash = oldHash
         var top = Term.none
         var link: Words? = nil
         while newHash & 15 == oldHash & 15 {
@@ -105,7 +105,8 @@ extension UnsafeMutablePointer where Pointee == Heap {
                     slot[0] = leaf.cell.raw
                     return (top.unsafelyUnwrapped, false)
                 }
-                slot[0] = joinLeaves(child, leaf, nextHash(hash, leaf.key, level), level).raw
+                let newHash = nextHash(hash, leaf.key, level)
+                slot[0] = joinLeaves(child, hashAtLevel(child.head, level), leaf, newHash, level).raw
                 return (top.unsafelyUnwrapped, true)
             }
             hash = nextHash(hash, leaf.key, level)

@@ -19,7 +19,8 @@ extension UnsafeMutablePointer where Pointee == Process {
     /// Should be collected although the block is not full: the fragments would not fit into its free part, or much lies in
     /// binaries.
     @inline(__always) var wantsCollection: Bool {
-        Int(truncatingIfNeeded: pointee.heap.fragmentWords) > pointee.stackTop - pointee.heap.top.unsafelyUnwrapped
+        let free = Int(bitPattern: pointee.stackTop) &- Int(bitPattern: pointee.heap.top)
+        return Int(truncatingIfNeeded: pointee.heap.fragmentWords) &<< 3 > free
             || pointee.heap.offHeap.words > pointee.binaryWordsLimit
     }
 
