@@ -60,13 +60,24 @@ extension FunctionBody {
                 return word == UInt64(UInt(bitPattern: function))
             }
     }
-    /// Local functions that it calls.
+    /// Local functions that it calls, and those that its calls of funs have always led to.
     var localCallees: [Ref<Function>] {
         instructions.compactMap { instruction in
             guard [.call, .call_only, .call_last].contains(instruction.op), case .raw(let word) = instruction.operands[0] else {
-                return nil
+                return funTarget(instruction)
             }
             return Ref<Function>(bitPattern: UInt(word))!
         }
+    }
+
+    /// The function of its own module that a call of a fun has always led to.
+    func funTarget(_ instruction: Instruction) -> Ref<Function>? {
+        guard [.call_fun, .call_fun2, .call_fun_last, .call_fun2_last].contains(instruction.op),
+            case .raw(let word) = instruction.operands[instruction.operands.count - 2],
+            case .raw(let arity) = instruction.operands[0], let (entry, target) = FunTarget.function(word),
+            target.pointee.module == function.pointee.module, UInt64(entry.pointee.arity) == arity,
+            target.pointee.arity == entry.pointee.arity + entry.pointee.freeCount, target.pointee.arity <= 255
+        else { return nil }
+        return target
     }
 }

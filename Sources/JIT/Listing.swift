@@ -116,8 +116,10 @@ final class Listing: LineNumbers {
         case "export":
             let export = UnsafePointer<Export>(bitPattern: UInt(word))!.pointee
             return "\(export.module.atomText):\(export.name.atomText)/\(export.arity)"
+        case "target" where word == 0: return "?"
+        case "target" where word == FunTarget.several: return "several"
         case "bytes", "heapBytes": return "\(word / 8)w"
-        case "entry":
+        case "entry", "target":
             let fun = UnsafePointer<FunEntry>(bitPattern: UInt(word))!.pointee
             return "fun \(fun.module.atomText)#\(fun.index)/\(fun.arity)"
         default:

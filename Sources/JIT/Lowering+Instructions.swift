@@ -234,12 +234,45 @@ extension Lowering {
         demand(ir.compare(LLVMIntNE, ir.toInteger(function), ir.int(0)))
         demand(ir.compare(LLVMIntSGT, reductions, ir.int(1)))
         reductions = ir.sub(reductions, ir.int(1))
+        known.credits = max(0, known.credits - 1)
+        let before = known
+        if let target = body.funTarget(current), unit.nativeBody(target) != nil || unit.inlinable[target] != nil {
+            enterTarget(target, object, kind, function, isLast: isLast)
+        }
         for register in 0..<arity { flush(register) }
         copyFreeVariables(object, count: ir.and(ir.shiftRightLogical(kind, ir.int(8)), 0xFFFF), to: arity)
         if isLast { stack = ir.offset(stack, Int(raw(1))) } else { pushReturn() }
         dispatch(ir.load(ir.pointer, ir.offset(function, Field.functionEntry), .process))
+        known = before
         ir.position(slow)
         leaveSlowly()
+    }
+
+    /// If the fun runs the function it always ran: on into that. The insertion point is then where it does not. How many
+    /// free variables it has is looked at, because a fun that came from elsewhere may have any number.
+    private func enterTarget(_ target: Ref<Function>, _ object: Value, _ kind: Value, _ function: Value, isLast: Bool) {
+        let (arity, all) = (Int(raw(0)), Int(target.pointee.arity))
+        let same = newBlock("same")
+        let other = newBlock("other")
+        let isSame = ir.equal(ir.toInteger(function), unit.constants.word(.function(target)))
+        let hasAll = ir.equal(ir.and(kind, 0xFF_FF00), UInt64(all - arity) << 8)
+        ir.branch(ir.and(isSame, hasAll), same, other)
+        let before = known
+        ir.position(same)
+        let free = (0..<all - arity).map { word(object, 5 + $0) }
+        for (index, value) in free.enumerated() { setX(arity + index, value) }
+        if isLast { stack = ir.offset(stack, Int(raw(1))) } else { pushReturn() }
+        if let entry = inlinedEntry(target, next: isLast ? nil : current.next) {
+            ir.branch(entry)
+        } else if let native = unit.nativeBody(target) {
+            for register in argumentRegisters..<max(all, argumentRegisters) { flush(register) }
+            tail(native, pc: ir.null, (0..<min(all, argumentRegisters)).map { x($0) })
+        } else {
+            for register in 0..<all { flush(register) }
+            dispatch(ir.load(ir.pointer, ir.offset(function, Field.functionEntry), .process))
+        }
+        known = before
+        ir.position(other)
     }
 
     private func copyFreeVariables(_ object: Value, count: Value, to first: Int) {

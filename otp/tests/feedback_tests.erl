@@ -10,7 +10,9 @@ tests() ->
     [{{phases, Order}, fun() -> phases(Order) end} || Order <- orders()]
     ++ [{sums, fun sums/0}, {random, fun random/0}, {masks, fun masks/0}, {guards, fun guards/0}, {zeros, fun zeros/0},
         {bubbles, fun bubbles/0}, {failures, fun failures/0}, {live, fun live/0},
-        {mixed, fun mixed/0}].
+        {mixed, fun mixed/0}]
+    ++ [{targets, fun targets/0}, {environment, fun environment/0}, {deep_funs, fun deep_funs/0}, {failing_funs, fun failing_funs/0},
+        {travelled, fun travelled/0}, {traced_fun, fun traced_fun/0}].
 
 orders() ->
     [[large, float, small], [float, small, large], [small, float, large], [other, small, float], [small, other, small],
@@ -132,3 +134,69 @@ tail([_, _, _, _ | Rest]) -> Rest;
 tail(Rest) -> Rest.
 live() ->
     [erlang:phash2(live(?HOT, [], F, G)) || {F, G} <- [{1.0, 2.0}, {1, 2}, {1 bsl 61, 1}, {0.5, 1 bsl 70}]].
+
+%% ------------------------------------------------------------------------------------------------ calls of funs
+
+%% Calls of a fun that is always the same, then another, then none.
+each(_, [], Acc) -> Acc;
+each(F, [X | Rest], Acc) -> each(F, Rest, F(X, Acc)).
+each_last(F, X, N) when N > 0 -> each_last(F, F(X), N - 1);
+each_last(F, X, _) -> F(X).
+
+targets() ->
+    L = lists:seq(1, ?HOT),
+    K = length(L) rem 7,
+    Add = fun(X, A) -> X + A end,
+    Keep = fun(X, A) -> X * K + A rem 1000003 end,
+    Float = fun(X, A) -> X / 2 + A end,
+    [each(F, L, 0) || F <- [Add, Add, Keep, Add, fun erlang:max/2, Float, Keep, Add]]
+    ++ [each_last(F, 1, ?HOT * 2) || F <- [fun(X) -> X + 1 end, fun(X) -> X bxor K end, fun erlang:abs/1, fun(X) -> X - K end]].
+
+%% Variables from outside the fun, more than there are machine registers.
+environment(0, _, Acc) -> Acc;
+environment(N, F, Acc) -> environment(N - 1, F, F(N, Acc)).
+environment() ->
+    [begin
+         [A, B, C, D, E, G, H, I] = [X * K || X <- lists:seq(1, 8)],
+         F = fun(X, Acc) -> (X + A + B * C - D + E * G - H + I + Acc) band 16#FFFFFFF end,
+         Big = fun(X, Acc) -> [{X, A, B, C, D, E, G, H, I} | tail(Acc)] end,
+         {environment(?HOT, F, 0), erlang:phash2(environment(?HOT, Big, []))}
+     end || K <- [1, 2, 1 bsl 58, 3]].
+
+%% Funs that call funs, and themselves.
+deep(0, _) -> [];
+deep(N, F) -> [F(N) | deep(N - 1, F)].
+deep_funs() ->
+    Fact = fun Fact(0) -> 1; Fact(N) -> N * Fact(N - 1) end,
+    Add = fun(X) -> fun(Y) -> X + Y end end,
+    [erlang:phash2(deep(?HOT, F)) || F <- [fun(N) -> (Add(N))(N + 1) end, fun(N) -> Fact(N rem 15) end, fun(N) -> deep(N rem 5, Add(N)) end]].
+
+%% Exceptions in a fun that was taken in, and calls of what is no fun or takes other arguments.
+applied(F, X) -> {F(X)}.
+failing_funs() ->
+    F = fun(X) -> 100 div X end,
+    _ = [applied(F, I) || I <- lists:seq(1, ?HOT * 3)],
+    [try applied(G, X) catch C:R:S when is_atom(R) -> {C, R, [{N, A} || {M, N, A, _} <- S, M =:= ?MODULE]};
+                             C:{R, _} -> {C, R} end
+     || {G, X} <- [{F, 0}, {F, a}, {F, 7}, {fun() -> 1 end, 2}, {none, 2}, {fun(X) -> X end, ok}, {fun erlang:atom_to_list/1, 3}]].
+
+%% A fun that was sent through the external format.
+travelled() ->
+    F = fun(X, A) -> {X, A, ?HOT} end,
+    N = 5,
+    G = fun(X, A) -> X * N + A end,
+    _ = each(G, lists:seq(1, ?HOT * 3), 0),
+    [each(binary_to_term(term_to_binary(H)), lists:seq(1, 3), 0) || H <- [F, G]].
+
+%% A fun whose function is traced once its calls have been taken in.
+traced_fun() ->
+    F = fun(X, A) -> X + A end,
+    Hot = each(F, lists:seq(1, ?HOT * 3), 0),
+    {name, Name} = erlang:fun_info(F, name),
+    erlang:trace_pattern({?MODULE, Name, 2}, true, [local]),
+    erlang:trace(self(), true, [call]),
+    Traced = each(F, [1, 2, 3], 0),
+    erlang:trace(self(), false, [call]),
+    erlang:trace_pattern({?MODULE, Name, 2}, false, [local]),
+    {Hot, Traced, [receive {trace, _, call, {_, N, Arguments}} -> {N =:= Name, Arguments} after 1000 -> none end || _ <- [1, 2, 3]],
+     receive X -> X after 0 -> none end, each(F, lists:seq(1, ?HOT), 0)}.

@@ -117,11 +117,13 @@ extension Decoder {
         case .call_fun:
             code.begin(.call_fun)
             code.append(value(0))
+            code.append(FunTarget.unknown)
             code.append(locationWord())
         case .call_fun2:
             code.begin(.call_fun2)
             code.append(value(1))
             appendWord(2)
+            code.append(FunTarget.unknown)
             code.append(locationWord())
         case .apply:
             code.begin(.apply)

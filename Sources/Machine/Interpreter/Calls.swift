@@ -105,12 +105,14 @@ func slow_call_ext_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
 
 // MARK: - Funs
 
-/// Enters a local fun of the right arity whose module is loaded; the free variables follow the arguments.
-@inline(__always) private func prepareFun(_ m: Registers, _ fun: Term, _ arity: Int) -> CodePointer? {
+/// Enters a local fun of the right arity whose module is loaded; the free variables follow the arguments. `target`: index
+/// of the word that says what was called here before; what is new there takes the slow half.
+@inline(__always) private func prepareFun(_ m: Registers, _ fun: Term, _ arity: Int, _ target: Int) -> CodePointer? {
     guard _fastPath(fun.isBoxed), _fastPath(fun.header & 63 == Subtag.fun &<< 2) else { return nil }
     let object = fun.pointer
     let kind = object[2]
     guard _fastPath(kind & 0x10000FF == UInt64(arity)) else { return nil }
+    guard _fastPath(m.word(target) == object[1]) || m.word(target) == FunTarget.several else { return nil }
     // The slow half counts the reduction itself.
     guard let function = fun.funEntry.pointee.function, _fastPath(m.reductions.pointee > 1) else { return nil }
     m.reductions.pointee &-= 1
@@ -124,14 +126,14 @@ func slow_call_ext_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
 }
 
 @inline(__always) private func callFun(_ m: Registers, _ fun: Term, _ arity: Int, _ words: Int) -> Bool {
-    guard let entry = prepareFun(m, fun, arity) else { return false }
+    guard let entry = prepareFun(m, fun, arity, words &- 2) else { return false }
     pushReturn(m, words)
     m.pc.pointee = entry
     return true
 }
 
-@inline(__always) private func callFunLast(_ m: Registers, _ fun: Term, _ arity: Int) -> Bool {
-    guard let entry = prepareFun(m, fun, arity) else { return false }
+@inline(__always) private func callFunLast(_ m: Registers, _ fun: Term, _ arity: Int, _ target: Int) -> Bool {
+    guard let entry = prepareFun(m, fun, arity, target) else { return false }
     deallocate(m)
     m.pc.pointee = entry
     return true
@@ -139,35 +141,42 @@ func slow_call_ext_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
 
 @inline(__always) func op_call_fun(_ m: Registers) -> Bool {
     let arity = m.int(1)
-    return callFun(m, m.x(xBase &+ arity &* 8), arity, 3)
+    return callFun(m, m.x(xBase &+ arity &* 8), arity, 4)
 }
 
 @inline(__always) func op_call_fun2(_ m: Registers) -> Bool {
-    callFun(m, m.source(m.word(2)), m.int(1), 4)
+    callFun(m, m.source(m.word(2)), m.int(1), 5)
 }
 
 @inline(__always) func op_call_fun_last(_ m: Registers) -> Bool {
     let arity = m.int(1)
-    return callFunLast(m, m.x(xBase &+ arity &* 8), arity)
+    return callFunLast(m, m.x(xBase &+ arity &* 8), arity, 3)
 }
 
-@inline(__always) func op_call_fun2_last(_ m: Registers) -> Bool { callFunLast(m, m.source(m.word(3)), m.int(1)) }
+@inline(__always) func op_call_fun2_last(_ m: Registers) -> Bool { callFunLast(m, m.source(m.word(3)), m.int(1), 4) }
 
 func slow_call_fun_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    c.enterFun(c.x[Int(pc[1])], arity: Int(pc[1]), dropping: pc[2], location: pc[3])
+    let fun = c.x[Int(pc[1])]
+    FunTarget.note(pc + 3, fun)
+    return c.enterFun(fun, arity: Int(pc[1]), dropping: pc[2], location: pc[4])
 }
 
 func slow_call_fun2_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    c.enterFun(c.source(pc[3]), arity: Int(pc[1]), dropping: pc[2], location: pc[4])
+    let fun = c.source(pc[3])
+    FunTarget.note(pc + 4, fun)
+    return c.enterFun(fun, arity: Int(pc[1]), dropping: pc[2], location: pc[5])
 }
 
 func slow_call_fun(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    let arity = Int(pc[1])
-    return c.enterFun(c.x[arity], arity: arity, returnTo: pc + 3, location: pc[2])
+    let fun = c.x[Int(pc[1])]
+    FunTarget.note(pc + 2, fun)
+    return c.enterFun(fun, arity: Int(pc[1]), returnTo: pc + 4, location: pc[3])
 }
 
 func slow_call_fun2(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    c.enterFun(c.source(pc[2]), arity: Int(pc[1]), returnTo: pc + 4, location: pc[3])
+    let fun = c.source(pc[2])
+    FunTarget.note(pc + 3, fun)
+    return c.enterFun(fun, arity: Int(pc[1]), returnTo: pc + 5, location: pc[4])
 }
 
 extension UnsafeMutablePointer where Pointee == Context {

@@ -92,3 +92,24 @@ public struct Feedback: Equatable {
         seen.write(cell)
     }
 }
+
+/// What a call of a fun has called: a word of the instruction that holds nothing yet, the one FunEntry it has met, or
+/// `several`, for good. Written like the counts above.
+public enum FunTarget {
+    public static var several: UInt64 { 1 }
+    /// Without the JIT nobody wants to know.
+    static var unknown: UInt64 { JITHooks.threshold == 0 ? several : 0 }
+
+    static func note(_ cell: CodePointer, _ fun: Term) {
+        guard fun.isFun, !fun.funIsExternal, cell.pointee != several else { return }
+        let entry = fun.pointer[1]
+        guard cell.pointee != entry else { return }
+        UnsafeMutablePointer(mutating: cell).pointee = cell.pointee == 0 ? entry : several
+    }
+
+    /// The function that a fun with this entry runs; nil: there are several, or none yet.
+    public static func function(_ word: UInt64) -> (entry: Ref<FunEntry>, function: Ref<Function>)? {
+        guard word > several, let entry = Ref<FunEntry>(bitPattern: UInt(word)), let function = entry.pointee.function else { return nil }
+        return (entry, function)
+    }
+}
