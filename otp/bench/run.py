@@ -57,13 +57,21 @@ class Bench:
         cells = ["%10s" % label + ("%7s" % "ratio" if base else "") for label, _, _, base in self.columns]
         print("%-12s%s" % ("ms", "".join(cells)), flush=True)
 
+    def fill(self, run):
+        """The first runs end while much is still being compiled: until three in a row have found nothing to add."""
+        kept, idle = -1, 0
+        for _ in range(12):
+            run()
+            count = sum(len(files) for _, _, files in os.walk(self.cached[-1]))
+            kept, idle = count, idle + 1 if count == kept else 0
+            if idle == 3:
+                break
+
     def line(self, name, measure, rounds):
         times = {label: [] for label, _, _, _ in self.columns}
         try:
             if self.cached:
-                # The first runs end while much is still being compiled.
-                for _ in range(3):
-                    measure(self.cached, "run")
+                self.fill(lambda: measure(self.cached, "run"))
             for _ in range(rounds):
                 for label, command, how, _ in self.columns:
                     times[label].append(measure(command, how))
