@@ -3,7 +3,8 @@
 
 usage: erlc.py ENIGMA [--rounds N] [--only MODULE]... [--column LABEL]... [--flags FLAGS]
 
-Columns: erl; no cache: the JIT from nothing; cached: with a cache that two runs have filled; no JIT.
+Columns: erl; no cache: the JIT from nothing; cached: with a cache that two runs have filled; precompiled: with one that
+`enigma precompile compiler stdlib` has filled; no JIT.
 wall is the time from start to end, CPU what all threads of the process used: on a busy machine, look at that.
 """
 import glob, os, resource, statistics, subprocess, sys, tempfile, time
@@ -64,14 +65,17 @@ def main(arguments):
         else:
             only.append(value)
     files = sources(only)
-    with tempfile.TemporaryDirectory() as cache:
+    with tempfile.TemporaryDirectory() as cache, tempfile.TemporaryDirectory() as full:
         cached = Column("cached", enigma_erlc(enigma, "--jit-cache %s %s" % (cache, flags)))
+        precompiled = Column("precompiled", enigma_erlc(enigma, "--jit-cache %s %s" % (full, flags)))
         columns = [Column("erl", ["/usr/bin/erlc"]), Column("no cache", enigma_erlc(enigma, "--jit-cache off " + flags)), cached,
-                   Column("no JIT", enigma_erlc(enigma, "--no-jit " + flags))]
+                   precompiled, Column("no JIT", enigma_erlc(enigma, "--no-jit " + flags))]
         columns = [c for c in columns if not wanted or c.label in wanted]
         if cached in columns:
             for _ in range(2):
                 cached.run(files, keep=False)
+        if precompiled in columns:
+            subprocess.run([enigma, "precompile", "--jit-cache", full, "compiler", "stdlib"], check=True, stdout=subprocess.DEVNULL)
         for _ in range(rounds):
             for column in columns:
                 column.run(files)
@@ -79,7 +83,7 @@ def main(arguments):
     base = columns[0]
     for column in columns:
         wall, cpu = statistics.median(column.wall), statistics.median(column.cpu)
-        print("%-10s wall %7.2f s%7.2f   CPU %7.2f s%7.2f" % (
+        print("%-11s wall %7.2f s%7.2f   CPU %7.2f s%7.2f" % (
             column.label, wall, wall / statistics.median(base.wall), cpu, cpu / statistics.median(base.cpu)), flush=True)
 
 
