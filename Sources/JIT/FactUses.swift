@@ -44,12 +44,12 @@ extension FunctionBody {
     private func stepUses(
         _ instruction: Instruction, _ set: inout RegisterSet, _ uses: [RegisterSet], _ entered: (Ref<Function>) -> Bool
     ) {
-        for target in instruction.targets where instruction.op != .catch {
-            if let block = blockAt[target] { set.formUnion(uses[block]) }
-        }
         let movesFact = Self.isMove(instruction.op) && instruction.writes.contains(where: set.contains)
         for register in instruction.writes { set.remove(register) }
         if Self.endsRegisters(instruction.op) { set = RegisterSet() }
+        for target in instruction.targets where instruction.op != .catch {
+            if let block = blockAt[target] { set.formUnion(uses[block]) }
+        }
         if Self.isLocalCall(instruction.op), case .raw(let word) = instruction.operands[0] {
             let callee = Ref<Function>(bitPattern: UInt(word))!
             if callee == function {

@@ -304,12 +304,11 @@ final class FunctionBody {
     }
 
     private func step(_ instruction: Instruction, _ live: inout RegisterSet) {
+        for register in instruction.writes { live.remove(register) }
+        if Self.endsRegisters(instruction.op) { live = RegisterSet() }
+        // Where it fails it has written nothing.
         for target in instruction.targets where instruction.op != .catch {
             if let block = blockAt[target] { live.formUnion(blocks[block].liveIn) }
-        }
-        for register in instruction.writes { live.remove(register) }
-        if Self.endsRegisters(instruction.op) {
-            live = RegisterSet(instruction.targets.flatMap { target in blockAt[target].map { blocks[$0].liveIn.members } ?? [] })
         }
         for register in instruction.reads { live.insert(register) }
     }

@@ -596,12 +596,14 @@ final class Lowering {
         let flow = FunctionBody.flow(current)
         let comesBack = flow == .next
         let next = newBlock("next")
-        if comesBack && current.targets.isEmpty {
+        // It may have collected before it fails: then nothing of this native function is right any more.
+        let targets = current.op == .bs_append ? [] : current.targets
+        if comesBack && targets.isEmpty {
             ir.branchRarely(ir.compare(LLVMIntNE, ir.toInteger(pc), ir.toInteger(place(current.next))), others, next)
-        } else if current.targets.isEmpty {
+        } else if targets.isEmpty {
             ir.branch(others)
         } else {
-            let labels = Set(current.targets).sorted()
+            let labels = Set(targets).sorted()
             let distance = ir.sub(ir.toInteger(pc), ir.toInteger(place(0)))
             let choice = LLVMBuildSwitch(ir.builder, distance, others, UInt32(labels.count + 1))
             if comesBack { LLVMAddCase(choice, ir.int(8 * current.next), next) }

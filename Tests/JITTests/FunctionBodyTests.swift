@@ -87,6 +87,22 @@ private func bodies(_ name: String) throws -> [FunctionBody] {
     }
 }
 
+/// Where an instruction fails, the registers it would have written are what they were before.
+@Test(arguments: modules + ["binary", "uri_string"]) func whatFailsHasWrittenNothing(module: String) throws {
+    for body in try bodies(module) {
+        for block in body.blocks {
+            let last = body.instructions[block.end - 1]
+            let before = body.instructions[block.first..<(block.end - 1)]
+            guard last.op != .catch, !before.contains(where: { FunctionBody.endsRegisters($0.op) }) else { continue }
+            let written = RegisterSet(before.flatMap(\.writes))
+            for target in last.targets {
+                let needed = body.blocks[try #require(body.blockAt[target])].liveIn.members.filter { !written.contains($0) }
+                #expect(needed.allSatisfy(block.liveIn.contains), "\(body.name): \(last.op) at \(last.start)")
+            }
+        }
+    }
+}
+
 /// `lists:map/2`, instruction by instruction.
 @Test func registersOfAKnownFunction() throws {
     let all = try bodies("lists")
