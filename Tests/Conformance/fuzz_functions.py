@@ -7,8 +7,8 @@ otp/fuzz/fuzz_gen.erl writes modules of functions, which the real compiler compi
 each function 90 times and prints a hash of results, exceptions, stack traces and messages. Between the modes of Enigma
 the reductions must be equal too. A difference is printed with the function, the arguments and both results, the first of
 a batch with a smaller module (otp/fuzz/fuzz_shrink.erl) too; its module stays in the folder of --keep, and comes again
-from the same seed. What the interpreter itself counts differently from run to run (the shape of a large map, and so what
-a merge costs, depends on the numbers of atoms) is no difference. Last line: `N functions, M differ`.
+from the same seed. What differs from run to run (the shape of a large map, and so the reductions of a merge, depends on the
+numbers of atoms; erl has bugs of its own) is no difference. Last line: `N functions, M differ`.
 """
 import argparse, concurrent.futures, glob, os, shutil, subprocess, sys, tempfile, time
 
@@ -132,7 +132,7 @@ class Batch:
                 if reductions is None:
                     reductions = have
                 counted = [n for n in have if n in reductions and have[n][1] != reductions[n][1] and n not in wrong]
-                counted = self.steady(folder, counted, words(mode))
+                counted = self.steady(folder, counted, words(mode), flags, reductions, have)
                 for name in counted[:5]:
                     self.problems.append("%s %s: reductions\n%s" % (mode, name, first_difference(self.enigma, flags, folder, name, True)))
                 wrong += counted
@@ -147,14 +147,15 @@ class Batch:
             print("erl itself gives two results: %s" % " ".join(unsteady), flush=True)
         return [n for n in functions if n not in unsteady]
 
-    def steady(self, folder, functions, words):
-        """Those of the functions that cost the interpreter the same in each of some more runs."""
-        seen = {n: set() for n in functions}
-        for _ in range(8 if functions else 0):
-            have = table(run([self.enigma, "--no-jit"] + ONE, folder, words)[0])
-            for name in functions:
-                seen[name].add(have.get(name, (None, None))[1])
-        return [n for n in functions if len(seen[n]) == 1]
+    def steady(self, folder, functions, words, flags, left, right):
+        """Those of the functions that never cost the same in both tiers, in some more runs of each."""
+        seen = {n: ({left[n][1]}, {right[n][1]}) for n in functions}
+        for _ in range(4 if functions else 0):
+            for side, mode in enumerate((["--no-jit"] + ONE, flags)):
+                have = table(run([self.enigma, "--jit-cache", "off"] + mode, folder, words)[0])
+                for name in functions:
+                    seen[name][side].add(have.get(name, (None, None))[1])
+        return [n for n in functions if not seen[n][0] & seen[n][1]]
 
     def keep_modules(self, folder, bad):
         if self.keep:
