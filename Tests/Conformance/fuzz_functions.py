@@ -17,7 +17,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 # Functions written; of them about so many are legal and run.
 PER_MODULE, RUN_OF_MODULE = 25, 17
 # Where reductions are compared: one scheduler, since they depend on when messages arrive, and a heap so large that it is
-# never collected, since collections count and native code makes less garbage.
+# never collected, nor for binaries, since collections count and native code makes less garbage.
 ONE = ["+S", "1"]
 COUNTED = {"no-jit", "jit", "exit-stress"}
 LARGE, SMALL = "4000000", "233"

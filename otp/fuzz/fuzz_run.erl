@@ -30,7 +30,7 @@ run_module(Module) ->
         Module:funs()).
 
 in_process(Work) ->
-    {Pid, Monitor} = spawn_opt(fun() -> exit({result, Work()}) end, [monitor, {min_heap_size, get(heap_size)}]),
+    {Pid, Monitor} = spawn_opt(fun() -> exit({result, Work()}) end, [monitor, {min_heap_size, get(heap_size)}, {min_bin_vheap_size, get(heap_size)}]),
     receive
         {'DOWN', Monitor, process, Pid, {result, Result}} -> Result;
         {'DOWN', Monitor, process, Pid, Reason} -> {io_lib:format("died ~0p", [Reason]), 0}
