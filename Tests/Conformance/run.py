@@ -58,7 +58,8 @@ NOT_TOGETHER = {"memory_tests", "scale_tests"}
 ALONE = {"gen_tests", "port_tests", "process_tests"}
 # Not under stress: how large heaps are depends on when they are collected; large numbers of things take too long.
 # The traces of collections are others too, and functions that are hot on purpose collect millions of times.
-NOT_UNDER_STRESS = {"memory_tests", "scale_tests", "trace_tests", "jit_tests", "latency_tests", "monitor_tests"}
+NOT_UNDER_STRESS = {"memory_tests", "scale_tests", "trace_tests", "jit_tests", "jit_exception_tests", "jit_shape_tests",
+                    "latency_tests", "monitor_tests"}
 
 
 def compile_tests(out):
