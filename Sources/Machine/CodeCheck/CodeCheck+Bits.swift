@@ -89,20 +89,8 @@ extension CodeCheck {
             try read(1)
             try beginBuilding(live: 3, heap: 2)
             try write(5)
-        case .bs_append:
-            try read(1)
-            try read(5)
-            try unit(4)
-            try beginBuilding(live: 3, heap: 2)
-            try write(7)
-        case .bs_private_append:
-            try read(1)
-            try read(3)
-            try unit(2)
-            try fail(0)
-            facts.heap = 0
-            facts.flags |= RegisterFacts.building
-            try write(5)
+        case .bs_append: try append(source: 5, unit: 4, live: 3, heap: 2, target: 7)
+        case .bs_private_append: try append(source: 3, unit: 2, target: 5)
         case .bs_put_integer, .bs_put_float, .bs_put_binary:
             try read(1)
             try unit(2)
@@ -126,10 +114,20 @@ extension CodeCheck {
         return true
     }
 
-    private mutating func beginBuilding(live: Int, heap: Int) throws(CodeFault) {
-        try safepoint(value(live))
+    private mutating func append(
+        source: Int, unit index: Int, live: Int? = nil, heap: Int? = nil, target: Int
+    ) throws(CodeFault) {
+        try read(1)
+        try read(source)
+        try unit(index)
+        try beginBuilding(live: live, heap: heap)
+        try write(target)
+    }
+
+    private mutating func beginBuilding(live: Int?, heap: Int?) throws(CodeFault) {
+        if let live { try safepoint(value(live)) }
         try fail(0)
-        facts.heap = heapWords(heap)
+        facts.heap = if let heap { heapWords(heap) } else { 0 }
         facts.flags |= RegisterFacts.building
     }
 
