@@ -9,58 +9,29 @@ extension FunctionBody {
     /// Registers of which facts help in the block or after it, by block. `entered`: local functions whose code the same
     /// native function goes on with.
     func findFactUses(_ entered: (Ref<Function>) -> Bool) -> [RegisterSet] {
-        var uses = [RegisterSet](repeating: RegisterSet(), count: blocks.count)
-        var changed = true
-        while changed {
-            changed = false
-            for number in blocks.indices.reversed() {
-                var set = usesAtEnd(of: number, uses)
-                for index in (blocks[number].first..<blocks[number].end).reversed() {
-                    stepUses(instructions[index], &set, uses, entered)
-                }
-                if uses[number].formUnion(set) { changed = true }
-            }
-        }
-        return uses
+        setsAtStarts { self.factUses(of: $0, $1, $2, entered) }
     }
 
     /// The same after each instruction of a block, in order.
     func factUsesAfter(_ number: Int, _ uses: [RegisterSet], _ entered: (Ref<Function>) -> Bool) -> [RegisterSet] {
-        var set = usesAtEnd(of: number, uses)
-        var result: [RegisterSet] = []
-        for index in (blocks[number].first..<blocks[number].end).reversed() {
-            result.append(set)
-            stepUses(instructions[index], &set, uses, entered)
-        }
-        return result.reversed()
+        setsAfter(number, uses) { self.factUses(of: $0, $1, $2, entered) }
     }
 
-    private func usesAtEnd(of number: Int, _ uses: [RegisterSet]) -> RegisterSet {
-        var set = RegisterSet()
-        for successor in blocks[number].successors { set.formUnion(uses[successor]) }
-        return set
-    }
-
-    private func stepUses(
-        _ instruction: Instruction, _ set: inout RegisterSet, _ uses: [RegisterSet], _ entered: (Ref<Function>) -> Bool
-    ) {
-        let movesFact = Self.isMove(instruction.op) && instruction.writes.contains(where: set.contains)
-        for register in instruction.writes { set.remove(register) }
-        if Self.endsRegisters(instruction.op) { set = RegisterSet() }
-        for target in instruction.targets where instruction.op != .catch {
-            if let block = blockAt[target] { set.formUnion(uses[block]) }
-        }
+    private func factUses(
+        of instruction: Instruction, _ behind: RegisterSet, _ starts: [RegisterSet], _ entered: (Ref<Function>) -> Bool
+    ) -> RegisterSet {
         if Self.isLocalCall(instruction.op), case .raw(let word) = instruction.operands[0] {
             let callee = Ref<Function>(bitPattern: UInt(word))!
-            if callee == function {
-                set.formUnion(uses[blockAt[entry]!])
-            } else if entered(callee) {
-                set.formUnion(RegisterSet(0..<Int(callee.pointee.arity)))
-            }
-        } else if movesFact || Self.usesFacts(instruction.op) || (Self.isReturn(instruction.op) && entered(function)) {
-            for operand in instruction.operands { if case .x(let register) = operand { set.insert(register) } }
-            if Self.isReturn(instruction.op) { set.insert(0) }
+            if callee == function { return starts[blockAt[entry]!] }
+            return entered(callee) ? RegisterSet(0..<Int(callee.pointee.arity)) : RegisterSet()
         }
+        let movesFact = Self.isMove(instruction.op) && instruction.writes.contains(where: behind.contains)
+        guard movesFact || Self.usesFacts(instruction.op) || (Self.isReturn(instruction.op) && entered(function)) else {
+            return RegisterSet()
+        }
+        var set = RegisterSet(Self.isReturn(instruction.op) ? [0] : [])
+        for operand in instruction.operands { if case .x(let register) = operand { set.insert(register) } }
+        return set
     }
 
     private static func isMove(_ op: Op) -> Bool {

@@ -283,46 +283,62 @@ final class FunctionBody {
     // MARK: Liveness
 
     private func findLiveness() {
-        var changed = true
-        while changed {
-            changed = false
-            for number in blocks.indices.reversed() {
-                var live = RegisterSet()
-                for successor in blocks[number].successors { live.formUnion(blocks[successor].liveIn) }
-                // The result of a call is read behind it.
-                let live0 = liveBefore(blocks[number].first, in: number, from: live)
-                if blocks[number].liveIn.formUnion(live0) { changed = true }
-            }
-        }
-    }
-
-    /// Registers live before instruction `index` of block `number`, given those live at the block's end.
-    private func liveBefore(_ index: Int, in number: Int, from end: RegisterSet) -> RegisterSet {
-        var live = end
-        for i in (index..<blocks[number].end).reversed() { step(instructions[i], &live) }
-        return live
-    }
-
-    private func step(_ instruction: Instruction, _ live: inout RegisterSet) {
-        for register in instruction.writes { live.remove(register) }
-        if Self.endsRegisters(instruction.op) { live = RegisterSet() }
-        // Where it fails it has written nothing.
-        for target in instruction.targets where instruction.op != .catch {
-            if let block = blockAt[target] { live.formUnion(blocks[block].liveIn) }
-        }
-        for register in instruction.reads { live.insert(register) }
+        let live = setsAtStarts { instruction, _, _ in RegisterSet(instruction.reads) }
+        for number in blocks.indices { blocks[number].liveIn = live[number] }
     }
 
     /// Registers live after each instruction of a block, in order.
     func liveAfter(_ number: Int) -> [RegisterSet] {
-        var live = RegisterSet()
-        for successor in blocks[number].successors { live.formUnion(blocks[successor].liveIn) }
-        var result: [RegisterSet] = []
-        for index in (blocks[number].first..<blocks[number].end).reversed() {
-            result.append(live)
-            step(instructions[index], &live)
+        setsAfter(number, blocks.map(\.liveIn)) { instruction, _, _ in RegisterSet(instruction.reads) }
+    }
+}
+
+// MARK: - Sets of registers that flow backwards
+
+extension FunctionBody {
+    /// What an instruction adds to the set behind it, given the sets at the starts of blocks.
+    typealias Added = (Instruction, _ behind: RegisterSet, _ starts: [RegisterSet]) -> RegisterSet
+
+    /// The set at the start of each block.
+    func setsAtStarts(_ added: Added) -> [RegisterSet] {
+        var starts = [RegisterSet](repeating: RegisterSet(), count: blocks.count)
+        var changed = true
+        while changed {
+            changed = false
+            for number in blocks.indices.reversed() {
+                let set = walkBack(number, starts, added) { _ in }
+                if starts[number].formUnion(set) { changed = true }
+            }
         }
+        return starts
+    }
+
+    /// The set behind each instruction of a block, in order.
+    func setsAfter(_ number: Int, _ starts: [RegisterSet], _ added: Added) -> [RegisterSet] {
+        var result: [RegisterSet] = []
+        _ = walkBack(number, starts, added) { result.append($0) }
         return result.reversed()
+    }
+
+    /// The set at the start of the block; `visit` sees those behind its instructions, the last first.
+    private func walkBack(
+        _ number: Int, _ starts: [RegisterSet], _ added: Added, _ visit: (RegisterSet) -> Void
+    ) -> RegisterSet {
+        var set = RegisterSet()
+        for successor in blocks[number].successors { set.formUnion(starts[successor]) }
+        for index in (blocks[number].first..<blocks[number].end).reversed() {
+            visit(set)
+            let instruction = instructions[index]
+            let more = added(instruction, set, starts)
+            for register in instruction.writes { set.remove(register) }
+            if Self.endsRegisters(instruction.op) { set = RegisterSet() }
+            // Where it fails it has written nothing.
+            for target in instruction.targets where instruction.op != .catch {
+                if let block = blockAt[target] { set.formUnion(starts[block]) }
+            }
+            set.formUnion(more)
+        }
+        return set
     }
 }
 
