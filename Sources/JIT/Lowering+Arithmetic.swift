@@ -34,14 +34,13 @@ extension Lowering {
             let list = value(1)
             fast(ir.equal(ir.and(list, 3), 1), to: 2, isSmall: false) { self.word(self.cell(list), self.current.op == .hd ? 0 : 1) }
         case .tuple_size:
-            boxedFast(HeaderKind.tuple, bits: 24) { self.small(self.ir.shiftRightLogical(self.word($0, 0), self.ir.int(6))) }
-        case .map_size: boxedFast(HeaderKind.map, bits: 55) { self.small(self.word($0, 1)) }
+            boxedFast(Subtag.tuple, bits: 24) { self.small(self.ir.shiftRightLogical(self.word($0, 0), self.ir.int(6))) }
+        case .map_size: boxedFast(Subtag.map, bits: 55) { self.small(self.word($0, 1)) }
         default: return false
         }
         return true
     }
 
-    private enum HeaderKind { case tuple, map }
     private enum Operator { case add, sub, mul, divide }
 
     func small(_ value: Value) -> Value { ir.or(ir.shiftLeft(value, ir.int(4)), ir.int(15)) }
@@ -258,39 +257,35 @@ extension Lowering {
         return (met.isEmpty ? unknown : met).map(\.0)
     }
 
+    /// The operand as a double, if it is known to be a float or a small integer.
+    private func knownDouble(_ operand: Operand) -> Value? {
+        if let known = floatValue(operand) { return known }
+        return isKnownSmall(operand) ? doubleOfSmall(value(operand)) : nil
+    }
+
+    private func doubleOfSmall(_ term: Value) -> Value { LLVMBuildSIToFP(ir.builder, smallValue(term), ir.double, "") }
+
     /// The operand as a double, learning what it is if that was not known. `mustBeFloat`: no integer will do.
     private func toDouble(_ index: Int, _ mustBeFloat: Bool, _ slow: BasicBlock) -> Value {
         let operand = current.operands[index]
-        if let known = floatValue(operand) { return known }
+        if let known = knownDouble(operand) { return known }
         let term = value(operand)
         if mustBeFloat {
-            demand(ir.equal(ir.and(term, 3), 2), or: slow, "boxed")
-            let object = self.object(term)
-            demand(ir.equal(ir.and(word(object, 0), 63), Subtag.float << 2), or: slow, "float")
-            let value = floatOf(object)
+            let value = floatOf(demandBoxed(term, Subtag.float, or: slow))
             learnFloat(operand, value)
             return value
         }
-        if isKnownSmall(operand) { return LLVMBuildSIToFP(ir.builder, smallValue(term), ir.double, "") }
-        let smallBlock = newBlock("small")
-        let other = newBlock("other")
-        let boxed = newBlock("boxed")
-        let floatBlock = newBlock("float")
-        let done = newBlock("double")
-        ir.branch(isSmall(term), smallBlock, other)
-        ir.position(smallBlock)
-        let fromSmall: Value = LLVMBuildSIToFP(ir.builder, smallValue(term), ir.double, "")
+        let (small, other, done) = (newBlock("small"), newBlock("other"), newBlock("double"))
+        ir.branch(isSmall(term), small, other)
+        ir.position(small)
+        let fromSmall = doubleOfSmall(term)
         ir.branch(done)
         ir.position(other)
-        ir.branch(ir.equal(ir.and(term, 3), 2), boxed, slow)
-        ir.position(boxed)
-        let object = self.object(term)
-        ir.branch(ir.equal(ir.and(word(object, 0), 63), Subtag.float << 2), floatBlock, slow)
-        ir.position(floatBlock)
-        let fromBox = floatOf(object)
+        let fromBox = floatOf(demandBoxed(term, Subtag.float, or: slow))
+        let float = ir.currentBlock
         ir.branch(done)
         ir.position(done)
-        return ir.phi([(fromSmall, smallBlock), (fromBox, floatBlock)])
+        return ir.phi([(fromSmall, small), (fromBox, float)])
     }
 
     private func newBox(_ value: Value) -> Value {
@@ -432,18 +427,10 @@ extension Lowering {
         finish(ir.load(ir.i64, ir.offset(object, ir.shiftLeft(position, ir.int(3))), .heap), to: 3, isSmall: false)
     }
 
-    private func boxedFast(_ kind: HeaderKind, bits: Int, _ result: (Value) -> Value) {
-        let term = value(1)
+    private func boxedFast(_ subtag: UInt64, bits: Int, _ result: (Value) -> Value) {
         let slow = newBlock("slow")
-        let boxed = newBlock("boxed")
-        let ok = newBlock("fast")
-        ir.branchRarely(ir.compare(LLVMIntNE, ir.and(term, 3), ir.int(2)), slow, boxed)
-        ir.position(boxed)
-        let object = self.object(term)
-        let subtag = kind == .tuple ? Subtag.tuple : Subtag.map
-        ir.branchRarely(ir.compare(LLVMIntNE, ir.and(word(object, 0), 63), ir.word(subtag << 2)), slow, ok)
+        let object = demandBoxed(value(1), subtag, or: slow)
         slowHalf(slow)
-        ir.position(ok)
         finish(result(object), to: 2, isSmall: true, bits: bits)
     }
 
@@ -489,28 +476,9 @@ extension Lowering {
     }
 
     private func convert() {
-        if let direct = floatValue(current.operands[0]) { return setFloat(raw(1), direct) }
-        let term = value(0)
-        if isKnownSmall(current.operands[0]) {
-            return setFloat(raw(1), LLVMBuildSIToFP(ir.builder, smallValue(term), ir.double, ""))
-        }
-        let smallBlock = newBlock("small")
-        let other = newBlock("other")
-        let boxed = newBlock("boxed")
-        let floatBlock = newBlock("float")
-        let slow = newBlock("slow")
-        let done = newBlock("done")
-        ir.branch(isSmall(term), smallBlock, other)
-        ir.position(smallBlock)
-        setFloat(raw(1), LLVMBuildSIToFP(ir.builder, smallValue(term), ir.double, ""))
-        ir.branch(done)
-        ir.position(other)
-        ir.branch(ir.equal(ir.and(term, 3), 2), boxed, slow)
-        ir.position(boxed)
-        let object = self.object(term)
-        ir.branch(ir.equal(ir.and(word(object, 0), 63), Subtag.float << 2), floatBlock, slow)
-        ir.position(floatBlock)
-        setFloat(raw(1), floatOf(object))
+        if let known = knownDouble(current.operands[0]) { return setFloat(raw(1), known) }
+        let (slow, done) = (newBlock("slow"), newBlock("done"))
+        setFloat(raw(1), toDouble(0, false, slow))
         ir.branch(done)
         ir.position(slow)
         if callSlow() { ir.branch(done) }

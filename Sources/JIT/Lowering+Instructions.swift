@@ -203,10 +203,14 @@ extension Lowering {
             let export = unit.constants.pointer(.export(Ref(bitPattern: UInt(raw(0)))!))
             return dispatch(ir.load(ir.pointer, ir.offset(export, Field.exportEntry), .process))
         }
-        let callee = Ref<Function>(bitPattern: UInt(raw(0)))!
+        enter(Ref<Function>(bitPattern: UInt(raw(0)))!, next: current.op == .call ? current.next : nil)
+    }
+
+    /// On into a function of this module, in line or in the unit's code if it is there.
+    private func enter(_ callee: Ref<Function>, next: Int?) {
         let arity = Int(callee.pointee.arity)
         // The callee's arguments are this native function's variables.
-        if let entry = inlinedEntry(callee, next: current.op == .call ? current.next : nil) { return ir.branch(entry) }
+        if let entry = inlinedEntry(callee, next: next) { return ir.branch(entry) }
         if let target = unit.nativeBody(callee) {
             for register in argumentRegisters..<max(arity, argumentRegisters) { flush(register) }
             return tail(target, pc: ir.null, (0..<min(arity, argumentRegisters)).map { x($0) })
@@ -224,9 +228,7 @@ extension Lowering {
         let fun = inRegister ? x(arity) : value(isLast ? 2 : 1)
         let slow = newBlock("slow")
         func demand(_ condition: Value) { self.demand(condition, or: slow, "fun") }
-        demand(ir.equal(ir.and(fun, 3), 2))
-        let object = self.object(fun)
-        demand(ir.equal(ir.and(word(object, 0), 63), Subtag.fun << 2))
+        let object = demandBoxed(fun, Subtag.fun, or: slow)
         let kind = word(object, 2)
         demand(ir.equal(ir.and(kind, 0x100_00FF), UInt64(arity)))
         let entry = ir.toPointer(word(object, 1))
@@ -262,15 +264,7 @@ extension Lowering {
         let free = (0..<all - arity).map { word(object, 5 + $0) }
         for (index, value) in free.enumerated() { setX(arity + index, value) }
         if isLast { stack = ir.offset(stack, Int(raw(1))) } else { pushReturn() }
-        if let entry = inlinedEntry(target, next: isLast ? nil : current.next) {
-            ir.branch(entry)
-        } else if let native = unit.nativeBody(target) {
-            for register in argumentRegisters..<max(all, argumentRegisters) { flush(register) }
-            tail(native, pc: ir.null, (0..<min(all, argumentRegisters)).map { x($0) })
-        } else {
-            for register in 0..<all { flush(register) }
-            dispatch(ir.load(ir.pointer, ir.offset(function, Field.functionEntry), .process))
-        }
+        enter(target, next: isLast ? nil : current.next)
         known = before
         ir.position(other)
     }

@@ -39,17 +39,14 @@ extension Lowering {
         let (key, map) = (value(1), value(2))
         let guardFails = failBlock(4)
         let other = guardFails ?? newBlock("slow")
-        let (boxedBlock, isMap) = (newBlock("boxed"), newBlock("map"))
-        ir.branch(ir.equal(ir.and(map, 3), 2), boxedBlock, other)
-        ir.position(boxedBlock)
-        ir.branch(ir.equal(ir.and(word(object(map), 0), 63), Subtag.map << 2), isMap, other)
+        _ = demandBoxed(map, Subtag.map, or: other)
         if guardFails == nil {
-            let before = known
+            let (isMap, before) = (ir.currentBlock, known)
             ir.position(other)
             if callSlow() { ir.branch(continuation()) }
             known = before
+            ir.position(isMap)
         }
-        ir.position(isMap)
         let found = ir.call(lookupHelper, [map, key])
         if isGet {
             failIfNone(found, other)
@@ -95,15 +92,10 @@ extension Lowering {
         ir.branch(done)
         ir.position(hashed)
         let inTree = ir.call(lookupHelper, [map, term(key)])
-        let found = newBlock("found")
-        ir.branch(ir.equal(inTree, 0), fail, found)
-        ir.position(found)
+        failIfNone(inTree, fail)
+        let found = ir.currentBlock
         ir.branch(done)
         ir.position(done)
-        let result: Value = LLVMBuildPhi(ir.builder, ir.i64, "")
-        values = [inFlat, inTree]
-        blocks = [hit, found]
-        LLVMAddIncoming(result, &values, &blocks, 2)
-        return result
+        return ir.phi([(inFlat, hit), (inTree, found)])
     }
 }

@@ -518,6 +518,14 @@ final class Lowering {
         ir.position(next)
     }
 
+    /// Goes on with the object if the term is boxed and has this subtag.
+    func demandBoxed(_ term: Value, _ subtag: UInt64, or slow: BasicBlock) -> Value {
+        demand(ir.equal(ir.and(term, 3), 2), or: slow, "boxed")
+        let object = self.object(term)
+        demand(ir.equal(ir.and(word(object, 0), 63), subtag << 2), or: slow, "kind")
+        return object
+    }
+
     /// Bytes between heap and stack, with the reserve.
     var freeBytes: Value { ir.sub(ir.toInteger(stack), ir.toInteger(heapTop)) }
 
