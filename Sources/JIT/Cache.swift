@@ -2,6 +2,7 @@
 //
 //     DIRECTORY/KEY/MD5/F-F+I.unit     KEY: build of the VM and processor; MD5: of the module; F: the functions in the
 //                                      unit by index, hexadecimal, the hot one first; I: functions it has inlined
+//     DIRECTORY/KEY/MD5/F-N.wanted     empty: programs were over before F was compiled; N of them have tried since
 //
 // A file appears complete, by a rename, and is never written again: VMs may share the directory without locks. What is
 // not as it should be is ignored, and replaced when the function has been compiled.
@@ -13,10 +14,24 @@ import Glibc
 import Machine
 import Terms
 
+/// A function, as the cache knows it; also when its module is gone.
+struct CacheName {
+    let module: UnsafeMutableRawPointer
+    let md5: [UInt8]
+    let index: UInt32
+
+    init(_ function: Ref<Function>) {
+        module = function.pointee.module
+        md5 = LoadedModule.of(function).md5
+        index = function.pointee.index
+    }
+}
+
 enum Cache {
     /// Calls of a function before its code is fetched from the cache: that costs some ten microseconds.
     static let threshold: UInt64 = 40
     private static let suffix = ".unit"
+    private static let wantedSuffix = ".wanted"
     private static let longestName = 250
 
     // Constant after boot.
@@ -31,12 +46,14 @@ enum Cache {
     nonisolated(unsafe) private static var lock = Lock()
     /// Under `lock`, by module: the functions of each entry, with `unitEnd` behind.
     nonisolated(unsafe) private static var known: [UnsafeMutableRawPointer: [UInt32]] = [:]
+    /// Under `lock`, by module: attempts to compile what is wanted, by function.
+    nonisolated(unsafe) private static var wanted: [UnsafeMutableRawPointer: [UInt32: Int]] = [:]
     private static let unitEnd = UInt32.max
     /// Bit of functions that are inlined.
     private static let isInlined: UInt32 = 1 << 31
 
     // Only the compile thread.
-    nonisolated(unsafe) private static var isWritable = true
+    nonisolated(unsafe) private static var isWritable = true  // read as well when the VM ends
     nonisolated(unsafe) private static var sinceSweep: Int?
     nonisolated(unsafe) private static var files = 0
 
@@ -114,11 +131,16 @@ enum Cache {
 
     /// A module has been read, and nobody runs it yet: what is in the cache counts as hot soon.
     static func noteModule(_ module: LoadedModule) {
-        let units = units(module)
+        let (units, wanted) = entries(module)
         let id = Unmanaged.passUnretained(module).toOpaque()
         vm_lock(&lock)
         if !units.isEmpty || !known.isEmpty { known[id] = units.isEmpty ? nil : units }
+        if !wanted.isEmpty || !self.wanted.isEmpty { self.wanted[id] = wanted.isEmpty ? nil : wanted }
         vm_unlock(&lock)
+        for (index, attempts) in wanted where attempts < attemptLimit {
+            let function = module.functions + Int(index)
+            function.pointee.calls = min(function.pointee.calls, wantedThreshold)
+        }
         for index in units where index & isInlined == 0 {
             let function = module.functions + Int(index)
             function.pointee.calls = min(function.pointee.calls, threshold)
@@ -128,6 +150,7 @@ enum Cache {
     static func forget(_ module: LoadedModule) {
         vm_lock(&lock)
         known[Unmanaged.passUnretained(module).toOpaque()] = nil
+        wanted[Unmanaged.passUnretained(module).toOpaque()] = nil
         vm_unlock(&lock)
     }
 
@@ -150,18 +173,26 @@ enum Cache {
         return candidates.first { $0.first == index } ?? candidates.first
     }
 
-    /// The entries of a module, in a fixed order.
-    private static func units(_ module: LoadedModule) -> [UInt32] {
+    /// What there is of a module.
+    private static func entries(_ module: LoadedModule) -> (units: [UInt32], wanted: [UInt32: Int]) {
         let folder = folder
-        guard folder >= 0 else { return [] }
+        guard folder >= 0 else { return ([], [:]) }
         let descriptor = openat(folder, hex(module.md5), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0, let stream = fdopendir(descriptor) else { return [] }
+        guard descriptor >= 0, let stream = fdopendir(descriptor) else { return ([], [:]) }
         defer { closedir(stream) }
+        let limit = UInt32(module.functionCount)
         var units: [UInt32] = []
+        var wanted: [UInt32: Int] = [:]
         while let entry = readdir(stream) {
-            withUnsafeBytes(of: &entry.pointee.d_name) { addUnit($0, below: UInt32(module.functionCount), to: &units) }
+            withUnsafeBytes(of: &entry.pointee.d_name) {
+                if let (index, attempts) = readWanted($0.prefix { $0 != 0 }, below: limit) {
+                    wanted[index] = max(wanted[index] ?? 0, attempts)
+                } else {
+                    addUnit($0, below: limit, to: &units)
+                }
+            }
         }
-        return units
+        return (units, wanted)
     }
 
     /// Reads a file name; adds nothing if it is not an entry's.
@@ -250,18 +281,80 @@ enum Cache {
         return nil
     }
 
+    // MARK: Wanted
+
+    // A program may always be over before LLVM has compiled what it needs. So a VM that ends leaves word, and the next
+    // ones ask for that first, and early.
+
+    /// Calls of a function that is wanted before it is asked for: feedback wants some.
+    static var wantedThreshold: UInt64 { max(1, JITHooks.threshold / 10) }
+    /// From so many attempts on the function is compiled alone, and after so many when others are.
+    static let smallAttempt = 1
+    private static let attemptLimit = 8
+    /// Functions that one VM may want.
+    private static let wantedLimit = 16
+
+    /// Nil: it is not wanted.
+    private static func allAttempts(_ function: CacheName) -> Int? {
+        vm_lock(&lock)
+        defer { vm_unlock(&lock) }
+        return wanted[function.module]?[function.index]
+    }
+
+    /// Nil: it is compiled when others are.
+    static func attempts(_ function: Ref<Function>) -> Int? {
+        allAttempts(CacheName(function)).flatMap { $0 < attemptLimit ? $0 : nil }
+    }
+
+    private static func wantedName(_ index: UInt32, _ attempts: Int) -> String {
+        "\(String(index, radix: 16))-\(attempts)\(wantedSuffix)"
+    }
+
+    private static func readWanted(_ name: Slice<UnsafeRawBufferPointer>, below limit: UInt32) -> (UInt32, Int)? {
+        guard name.suffix(wantedSuffix.utf8.count).elementsEqual(wantedSuffix.utf8) else { return nil }
+        let parts = String(decoding: name.dropLast(wantedSuffix.utf8.count), as: UTF8.self).split(separator: "-")
+        guard parts.count == 2, let index = UInt32(parts[0], radix: 16), index < limit, let attempts = Int(parts[1]),
+            attempts >= 0
+        else { return nil }
+        return (index, attempts)
+    }
+
+    /// On the compile thread, which begins with the function. The file goes when the unit is written.
+    static func noteAttempt(_ function: Ref<Function>, _ attempts: Int) {
+        let place = hex(LoadedModule.of(function).md5)
+        let index = function.pointee.index
+        renameat(folder, "\(place)/\(wantedName(index, attempts))", folder, "\(place)/\(wantedName(index, attempts + 1))")
+    }
+
+    /// When the VM ends.
+    static func want(_ functions: [CacheName]) {
+        guard !functions.isEmpty, makeFolder() else { return }
+        for function in functions.prefix(wantedLimit) where allAttempts(function) == nil {
+            let place = hex(function.md5)
+            mkdirat(folder, place, 0o700)
+            let name = "\(place)/\(wantedName(function.index, 0))"
+            close(openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600))
+        }
+    }
+
     // MARK: Writing
 
-    /// Keeps a compiled unit. Answers whether it is there now.
-    static func write(_ unit: Unit, _ native: NativeUnit, _ object: UnsafeRawBufferPointer) -> Bool {
-        guard let directory, isWritable, let writer = CacheWriter(unit, native, object, key: key) else { return false }
+    /// The key's folder. False: it cannot be used.
+    private static func makeFolder() -> Bool {
+        guard let directory, isWritable else { return false }
         if folder < 0 {
             makeFolders("\(directory)/\(hex(key))")
             openFolder()
-            guard folder >= 0 else {
-                isWritable = false
-                return false
-            }
+        }
+        return folder >= 0
+    }
+
+    /// Keeps a compiled unit. Answers whether it is there now.
+    static func write(_ unit: Unit, _ native: NativeUnit, _ object: UnsafeRawBufferPointer) -> Bool {
+        guard isWritable, let writer = CacheWriter(unit, native, object, key: key) else { return false }
+        guard makeFolder() else {
+            isWritable = false
+            return false
         }
         let module = LoadedModule.of(unit.bodies[0].function)
         let place = hex(module.md5)
@@ -271,7 +364,7 @@ enum Cache {
         let name = name(of: functions)
         // So many functions that the file system has no name for them.
         guard name.utf8.count <= longestName else { return false }
-        removeUnits(of: String(functions[0], radix: 16), in: place, but: name)
+        removeUnits(of: unit.bodies.map { String($0.function.pointee.index, radix: 16) }, in: place, but: name)
         guard store(writer.bytes, "\(place)/\(name)", temporary: "\(place)/.\(getpid())-\(files)") else {
             isWritable = false
             return false
@@ -289,13 +382,16 @@ enum Cache {
         }
     }
 
-    /// A unit takes the place of those with the same hot function. What a VM that ended while it wrote has left goes too.
-    private static func removeUnits(of root: String, in place: String, but kept: String) {
+    /// A unit takes the place of those with the same hot function, and no function of it is wanted any more. What a VM that
+    /// ended while it wrote has left goes too.
+    private static func removeUnits(of members: [String], in place: String, but kept: String) {
+        let root = members[0]
         let descriptor = openat(folder, place, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { return }
         for name in names(in: descriptor) where name != kept {
             let isOther = name.hasPrefix(root + "-") || name.hasPrefix(root + "+") || name == root + suffix
-            if isOther || (name.hasPrefix(".") && isOld("\(place)/\(name)")) { unlinkat(folder, "\(place)/\(name)", 0) }
+            let isDone = name.hasSuffix(wantedSuffix) && members.contains { name.hasPrefix($0 + "-") }
+            if isOther || isDone || (name.hasPrefix(".") && isOld("\(place)/\(name)")) { unlinkat(folder, "\(place)/\(name)", 0) }
         }
     }
 

@@ -20,6 +20,8 @@ struct Request {
     var dump: DumpRequest?
     /// The cache may have it.
     var isCached = false
+    /// An earlier run has ended before it was compiled: how many have tried since (Cache.swift).
+    var attempts: Int?
 }
 
 public enum JIT {
@@ -40,6 +42,8 @@ public enum JIT {
     nonisolated(unsafe) static var reading: LoadedModule?
     /// It was purged meanwhile.
     nonisolated(unsafe) static var isRetired = false
+    /// What the compile thread is busy with.
+    nonisolated(unsafe) private static var current: Request?
 
     /// Futex: changes when there is something to do; the compile thread sleeps on it.
     nonisolated(unsafe) private static var work: UInt32 = 0
@@ -50,11 +54,12 @@ public enum JIT {
     nonisolated(unsafe) static var generator: CodeGenerator?
     nonisolated(unsafe) private static var reader: OperandReader?
     nonisolated(unsafe) private static var nextUnit: UInt64 = 1
-    /// When LLVM may be loaded (0: nobody has asked for it), and whether a request waits for that.
-    nonisolated(unsafe) private static var loadingTime: UInt64 = 0
+    /// A request waits for its time.
     nonisolated(unsafe) private static var isWaiting = false
     /// The last unit did not get a processor of its own.
     nonisolated(unsafe) private static var isBusy = false
+    /// Schedulers come first where processors are scarce.
+    nonisolated(unsafe) private static var isNice = false
 
     /// Once, before the first module is loaded.
     public static func boot(_ options: JITOptions) {
@@ -92,17 +97,41 @@ public enum JIT {
         return locked { unitOf[function] != nil }
     }
 
-    /// Position of the request to take: what lost its bets, then the function that has been called most. The call
-    /// counters run on below 0 while a function waits. Under `lock`; the queue is not empty.
+    /// Position of the request to take: what is in the cache, what earlier runs did not get, what lost its bets, then the
+    /// function that has been called most. Under `lock`; the queue is not empty.
     private static func mostUrgent() -> Int {
-        if queue[0].isAgain || queue[0].dump != nil || queue[0].isCached || options.isOrdered { return 0 }
-        return queue.indices.min {
-            Int64(bitPattern: queue[$0].function.pointee.calls) < Int64(bitPattern: queue[$1].function.pointee.calls)
-        } ?? 0
+        if queue[0].dump != nil || queue[0].isCached || options.isOrdered { return 0 }
+        let wanted = queue.indices.filter { queue[$0].attempts != nil && (isNeeded(queue[$0]) || !isYoung) }
+        if let index = wanted.min(by: { queue[$0].attempts! < queue[$1].attempts! }) { return index }
+        if queue[0].isAgain { return 0 }
+        return queue.indices.min { callsLeft(queue[$0].function) < callsLeft(queue[$1].function) } ?? 0
+    }
+
+    /// The counters run on below 0 while a function waits.
+    private static func callsLeft(_ function: Ref<Function>) -> Int64 { Int64(bitPattern: function.pointee.calls) }
+
+    /// It has been called so often that a program of any length wants it, or has native code that is no good.
+    private static func isNeeded(_ request: Request, thresholds: Int64 = 5) -> Bool {
+        request.isAgain || callsLeft(request.function) < -thresholds * Int64(JITHooks.threshold)
+    }
+
+    /// The VM ends. What LLVM has not finished, what has lost its bets and what was called most is wanted: the next VM
+    /// asks for it first.
+    public static func noteWanted() {
+        guard Cache.isOn, !options.isOrdered else { return }
+        let wanted = locked { () -> [CacheName] in
+            let begun = [current].compactMap { $0 }
+            let needed = queue.filter { isNeeded($0, thresholds: 10) }.sorted { callsLeft($0.function) < callsLeft($1.function) }
+            let all = begun + needed.filter(\.isAgain) + needed.filter { !$0.isAgain }
+            return all.filter { $0.dump == nil && (!$0.isCached || $0.isAgain) }.map { CacheName($0.function) }
+        }
+        Cache.want(wanted)
     }
 
     /// Answers the number of the request, nil if there is no JIT any more.
     @discardableResult static func enqueue(_ request: Request) -> UInt32? {
+        var request = request
+        if !options.isOrdered, request.dump == nil { request.attempts = Cache.attempts(request.function) }
         let ticket = locked { () -> UInt32? in
             guard !isOff else { return nil }
             // What loses its bets is compiled again first, nobody is kept waiting for a dump, and linking is quick.
@@ -162,6 +191,7 @@ public enum JIT {
         let module = locked {
             defer {
                 reading = nil
+                current = nil
                 isRetired = false
             }
             return isRetired ? reading : nil
@@ -172,8 +202,6 @@ public enum JIT {
     // MARK: The thread
 
     private static func run() {
-        // This thread alone, on Linux: schedulers come first where processors are scarce.
-        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
         while true {
             let seen = vm_load_acquire32(&work)
             let next = locked { () -> Request? in
@@ -183,11 +211,12 @@ public enum JIT {
                 if isEarly(queue[index]) || isTooSoon(queue[index]) { return nil }
                 let next = queue.remove(at: index)
                 reading = LoadedModule.of(next.function)
+                current = next
                 return next
             }
             let isLeft = freeReplaced()
             guard let next else {
-                vm_futex_wait(&work, seen, isWaiting || isLeft ? 10_000_000 : -1)
+                vm_futex_wait(&work, seen, isWaiting || isLeft ? 5_000_000 : -1)
                 continue
             }
             compile(next)
@@ -199,7 +228,7 @@ public enum JIT {
     /// On a busy machine LLVM gets a fifth of what the program uses, after the first units: what is compiled then are the
     /// hottest functions. A program that does nothing needs no processor. Under `lock`.
     private static func isTooSoon(_ request: Request) -> Bool {
-        guard isBusy, !isExempt(request), !request.isCached else { return false }
+        guard isBusy, !isExempt(request) else { return false }
         let (wall, used) = (now(), processTime())
         if wall - lastLook.wall > 100_000_000 {
             isIdle = used - lastLook.used < 5_000_000
@@ -213,22 +242,35 @@ public enum JIT {
     private static let freeTime: UInt64 = 300_000_000
     /// In hundredths.
     private static let budget: UInt64 = 20
-    /// Somebody waits for it, or wants everything compiled.
+    /// It is there already, somebody waits for it, or wants everything compiled.
     private static func isExempt(_ request: Request) -> Bool {
-        options.isOrdered || request.dump != nil || options.threshold < JITOptions().threshold
+        request.isCached || request.attempts != nil || request.dump != nil || options.isOrdered
+            || options.threshold < JITOptions().threshold
     }
 
-    /// A program that ends soon after it has booted needs no LLVM, which takes longer to load than it runs. Under `lock`.
+    /// A program that ends soon after it has booted needs no LLVM, which takes longer to load than it runs: from the first
+    /// request on it gets some time, by what it uses or by the clock. Under `lock`.
     private static func isEarly(_ request: Request) -> Bool {
-        guard generator == nil, !options.isEager, !request.isCached, request.dump == nil else { return false }
-        if loadingTime == 0 { loadingTime = now() + 150_000_000 }
-        isWaiting = now() < loadingTime
-        return isWaiting
+        guard isYoung, !options.isEager, !request.isCached, request.dump == nil else { return false }
+        if request.attempts != nil, isNeeded(request) { return false }
+        if youthEnd.used == 0 { youthEnd = (now() + 450_000_000, processTime() + 150_000_000) }
+        isYoung = now() < youthEnd.wall && processTime() < youthEnd.used
+        isWaiting = isYoung
+        return isYoung
     }
+    nonisolated(unsafe) private static var isYoung = true
+    nonisolated(unsafe) private static var youthEnd: (wall: UInt64, used: UInt64) = (0, 0)
 
     static func compile(_ request: Request) {
         guard request.dump != nil || isDue(request) else { return }
         if request.isCached, fetch(request.function) { return }
+        if let attempts = request.attempts {
+            Cache.noteAttempt(request.function, attempts)
+        } else if !isNice, !isAheadOfTime {
+            isNice = true
+            // This thread alone, on Linux.
+            setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
+        }
         let start = threadTime()
         let wall = now()
         defer {
@@ -246,7 +288,7 @@ public enum JIT {
                 }
                 reader = OperandReader()
             }
-            let bodies = selectBodies(request.function, reader!)
+            let bodies = selectBodies(request, reader!)
             if try build(request, bodies, generator!, reader!) { return }
             guard bodies.count > 1, try build(request, [bodies[0]], generator!, reader!) else {
                 let count = bodies[0].instructions.count
@@ -428,11 +470,12 @@ public enum JIT {
         }
     }
 
-    /// The function, and the hot local functions it calls.
-    private static func selectBodies(_ function: Ref<Function>, _ reader: OperandReader) -> [FunctionBody] {
+    /// The function, and the hot local functions it calls: those with an eighth of its calls.
+    private static func selectBodies(_ request: Request, _ reader: OperandReader) -> [FunctionBody] {
         var bodies: [FunctionBody] = []
         var seen: Set<Ref<Function>> = []
-        var open = [function]
+        var open = [request.function]
+        let least = (request.attempts == nil ? JITHooks.threshold : Cache.wantedThreshold) / 8
         var size = 0
         let originals = locked { self.originals }
         while !open.isEmpty, bodies.count < 6, size < 200 {
@@ -440,7 +483,8 @@ public enum JIT {
             guard seen.insert(next).inserted, let body = FunctionBody(next, reader, originals: originals) else { continue }
             bodies.append(body)
             size += body.instructions.count
-            open += body.localCallees.filter(isWarm)
+            if !request.isAgain, let attempts = request.attempts, attempts >= Cache.smallAttempt { break }
+            open += body.localCallees.filter { isWarm($0, least) }
         }
         return bodies
     }
@@ -464,10 +508,10 @@ public enum JIT {
         return result
     }
 
-    private static func isWarm(_ function: Ref<Function>) -> Bool {
+    private static func isWarm(_ function: Ref<Function>, _ least: UInt64) -> Bool {
         guard function.pointee.code != nil, locked({ unitOf[function] == nil && refused[function] == nil }) else { return false }
         let left = function.pointee.calls
-        return left > JITHooks.threshold || left < JITHooks.threshold - JITHooks.threshold / 8
+        return left > JITHooks.threshold || left < JITHooks.threshold - least
     }
 
     /// Nanoseconds.

@@ -45,6 +45,7 @@ func boot(_ plan: LaunchPlan, root: String) throws(UsageError) {
     if let problem = loadPreloaded(root: root) { throw UsageError(text: "enigma: \(problem)") }
     ExitHooks.flushPorts = {
         PortBoot.flushPorts()
+        JIT.noteWanted()
         JIT.reportAtExit()
     }
     startFirstProcesses(plan.initArguments, module: settings.bootModule)

@@ -60,6 +60,30 @@ adder(N) -> fun(X) -> X + N end.
 constant(0) -> {"a list", <<"bytes">>, #{plum_k => [1, 2]}, 1.5};
 constant(1) -> [plum_x, {plum_y, "b"}].
 """
+# A hot function, called so often; then the program ends, or waits until it has native code.
+SHORT = r"""
+-module(short).
+-export([main/2]).
+
+main(Calls, Next) ->
+    io:format("~w~n", [loop(Calls, 0)]),
+    Next =:= wait andalso wait(erlang:monotonic_time(second) + 100),
+    halt(0).
+
+loop(0, Sum) -> Sum;
+loop(N, Sum) -> loop(N - 1, hot(N, Sum)).
+
+hot(N, Sum) when N rem 3 =:= 0 -> other(Sum + N);
+hot(N, Sum) -> Sum + N * 2.
+
+other(X) -> (X * 7) rem 1000003.
+
+wait(End) ->
+    case apply(enigma_jit, info, [{short, loop, 2}]) of
+        #{state := compiled} -> ok;
+        _ -> erlang:monotonic_time(second) < End andalso begin timer:sleep(20), wait(End) end
+    end.
+"""
 FIGURES = re.compile(r"jit: cache: (\d+) units fetched in \d+ us, (\d+) entries refused, (\d+) units kept; LLVM (not )?loaded")
 NEVER = ["--jit-threshold", "1000000000"]
 SOON = ["--jit-threshold", "200"]
@@ -111,6 +135,15 @@ class Suite:
     def run(self, flags, cache=None, code=None, pause=0):
         return self.finish(self.start(flags, cache, code, pause))
 
+    def until(self, name, isDone, flags, pause=1000):
+        """Runs until the compile thread is done, however busy the machine is. Answers the last run."""
+        for _ in range(10):
+            run = self.run(flags, pause=pause)
+            if run.output != self.expected or isDone(run):
+                break
+        self.same(name, run)
+        return run
+
     def check(self, name, condition, detail=""):
         if condition:
             self.passed += 1
@@ -127,8 +160,9 @@ class Suite:
             found += [os.path.join(folder, name) for name in names if name.endswith(".unit")]
         return sorted(found)
 
-    def fill(self):
-        shutil.rmtree(self.cache, ignore_errors=True)
+    def fill(self, isEmpty=True):
+        if isEmpty:
+            shutil.rmtree(self.cache, ignore_errors=True)
         # Until the program's own functions are there, however busy the machine is.
         for _ in range(10):
             run = self.run(SOON, pause=500)
@@ -154,12 +188,8 @@ class Suite:
 
     def warm(self, name):
         """A function that loses its bets is compiled again without them, if the program goes on for long enough."""
-        for _ in range(10):
-            run = self.run(NEVER, pause=1000)
-            self.same(name, run)
-            self.check(name + ": fetched", run.fetched > 0 and run.refused == 0, str(vars(run)))
-            if not run.isLoaded:
-                break
+        run = self.until(name, lambda run: not run.isLoaded, NEVER)
+        self.check(name + ": fetched", run.fetched > 0 and run.refused == 0, str(vars(run)))
         self.check(name + ": without LLVM", not run.isLoaded, str(vars(run)))
 
     def damage(self):
@@ -181,11 +211,7 @@ class Suite:
             self.same(name, run)
             self.check(name + ": figures", run.fetched == 0 and (run.refused > 0 or name == "empty"), str(vars(run)))
             # The program may end before its functions are compiled again.
-            for _ in range(10):
-                again = self.run(NEVER, pause=500)
-                self.same(name + ", again", again)
-                if again.fetched > 0:
-                    break
+            again = self.until(name + ", again", lambda run: run.fetched > 0, NEVER, pause=500)
             self.check(name + ": replaced", again.fetched > 0, str(vars(again)))
 
     def foreign(self):
@@ -205,6 +231,7 @@ class Suite:
         for turn in range(2):
             for run in [self.finish(p) for p in [self.start(SOON, pause=1500) for _ in range(3)]]:
                 self.same("three at once, turn %d" % turn, run)
+        self.fill(isEmpty=False)
         run = self.run(NEVER)
         self.check("after three at once", run.fetched > 0 and run.refused == 0, str(vars(run)))
         # What a VM that ended while it wrote has left goes some time.
@@ -257,6 +284,51 @@ class Suite:
         self.check("others may write: figures", run.fetched == 0 and run.kept == 0, str(vars(run)))
         os.chmod(key, 0o700)
 
+    def wanted(self):
+        """A program that is always over too soon gets its native code all the same, in one of the next runs."""
+        shutil.rmtree(self.cache, ignore_errors=True)
+        folder = os.path.join(self.scratch, "short")
+        os.makedirs(folder)
+        with open(os.path.join(folder, "short.erl"), "w") as file:
+            file.write(SHORT)
+        subprocess.run(["erlc", "short.erl"], cwd=folder, check=True)
+        real = subprocess.run(["erl", "-noshell", "-pa", folder, "-eval",
+                               'io:format("~.16b~n", [binary:decode_unsigned(short:module_info(md5))]), short:main(20000, halt).'],
+                              capture_output=True, text=True, check=True, timeout=120).stdout.split()
+        # Fewer calls than the threshold, but enough for what is wanted.
+        few = subprocess.run(["erl", "-noshell", "-pa", folder, "-eval", "short:main(150, halt)."],
+                             capture_output=True, text=True, check=True, timeout=120).stdout.split()
+        def start(calls, next):
+            command = [self.enigma, "--jit-stats", "--jit-threshold", "200", "--jit-cache", self.cache, "-noshell", "-pa", folder]
+            return self.finish(subprocess.Popen(command + ["-eval", "short:main(%d, %s)." % (calls, next)], stdin=subprocess.DEVNULL,
+                                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        def entries(suffix):
+            return [n for path, _, names in os.walk(self.cache) if path.endswith(real[0].zfill(32)) for n in names if n.endswith(suffix)]
+        run = start(20000, "halt")
+        self.check("too short: output", run.output.split() == real[1:], run.output)
+        # On a busy machine it may have been long enough.
+        isEarly = len(entries(".unit")) == 0
+        self.check("too short: noted", entries(".wanted") or not isEarly, str(vars(run)))
+        run = start(150, "wait")
+        self.check("wanted: output", run.output.split() == few, run.output)
+        self.check("wanted: compiled", entries(".unit") and run.kept + run.fetched > 0, str(vars(run)))
+        run = start(150, "wait")
+        isGone = not entries(".wanted") or not isEarly
+        self.check("wanted: fetched", run.output.split() == few and run.fetched > 0 and isGone, str((vars(run), entries(""))))
+        # Names that nobody has written.
+        [place] = [path for path, _, _ in os.walk(self.cache) if path.endswith(real[0].zfill(32))]
+        for name in entries(".unit"):
+            os.unlink(os.path.join(place, name))
+        for name in ("zz-0", "0-", "ffffffff-1", "-3", "1--2", "0-99999999999999999999", "7fffffffffffffff-0", "-", "", "1-1-1", "+1-+1"):
+            with open(os.path.join(place, name + ".wanted"), "w") as file:
+                file.write("what nobody reads")
+        for number in range(12):
+            os.mkdir(os.path.join(place, "%x-0.wanted" % number))
+        for next in ("halt", "wait", "wait"):
+            run = start(150, next)
+            self.check("damaged notes, then %s" % next, run.output.split() == few, run.output)
+        self.check("damaged notes: compiled", run.fetched > 0 and entries(".unit"), str(vars(run)))
+
     def bounded(self):
         shutil.rmtree(self.cache, ignore_errors=True)
         old = os.path.join(self.cache, "0" * 32, "1" * 32)
@@ -276,7 +348,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         suite = Suite(sys.argv[1], scratch)
         for case in (suite.cold_and_warm, suite.damage, suite.foreign, suite.together, suite.changed, suite.precompiled,
-                     suite.places, suite.bounded):
+                     suite.places, suite.wanted, suite.bounded):
             if len(sys.argv) > 2 and case.__name__ not in sys.argv[2:]:
                 continue
             try:
