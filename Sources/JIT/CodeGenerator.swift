@@ -16,9 +16,10 @@ final class CodeGenerator {
     private let layout: LLVMTargetDataRef
     private let triple: String
 
-    /// Passes for code that is tail calls between small functions: registers, then values, then loops.
+    /// Passes for code that is tail calls between small functions: registers, then values, then loops. What `early-cse` has
+    /// folded is no work for `gvn`, which takes a quadratic time for many tests of one term.
     private static let passes = """
-        function(mem2reg,instcombine<no-verify-fixpoint>,simplifycfg,tailcallelim,loop-mssa(loop-rotate,licm),gvn,\
+        function(mem2reg,early-cse,instcombine<no-verify-fixpoint>,simplifycfg,tailcallelim,loop-mssa(loop-rotate,licm),gvn,\
         instcombine<no-verify-fixpoint>,dse,simplifycfg)
         """
 

@@ -10,42 +10,56 @@ import Terms
 
 /// A set of x registers (0...) and float registers (1024...).
 struct RegisterSet: Equatable {
-    private var bits: [UInt64] = []
+    /// The first 64, which is mostly all there are, and words of more.
+    private var low: UInt64 = 0
+    private var high: [UInt64] = []
     static let firstFloat = 1024
 
     init() {}
     init<S: Sequence>(_ members: S) where S.Element == Int { for member in members { insert(member) } }
 
+    private static func bit(_ member: Int) -> UInt64 { 1 << UInt64(member & 63) }
+    private static func word(_ member: Int) -> Int { (member >> 6) - 1 }
+
     mutating func insert(_ member: Int) {
-        while bits.count <= member >> 6 { bits.append(0) }
-        bits[member >> 6] |= 1 << UInt64(member & 63)
+        if member < 64 { return low |= Self.bit(member) }
+        while high.count <= Self.word(member) { high.append(0) }
+        high[Self.word(member)] |= Self.bit(member)
     }
     mutating func remove(_ member: Int) {
-        if member >> 6 < bits.count { bits[member >> 6] &= ~(1 << UInt64(member & 63)) }
+        if member < 64 { return low &= ~Self.bit(member) }
+        if Self.word(member) < high.count { high[Self.word(member)] &= ~Self.bit(member) }
     }
     /// Answers whether the set grew.
     @discardableResult mutating func formUnion(_ other: RegisterSet) -> Bool {
-        while bits.count < other.bits.count { bits.append(0) }
-        var grew = false
-        for index in other.bits.indices where other.bits[index] & ~bits[index] != 0 {
-            bits[index] |= other.bits[index]
+        var grew = other.low & ~low != 0
+        low |= other.low
+        if other.high.isEmpty { return grew }
+        while high.count < other.high.count { high.append(0) }
+        for index in other.high.indices where other.high[index] & ~high[index] != 0 {
+            high[index] |= other.high[index]
             grew = true
         }
         return grew
     }
-    func contains(_ member: Int) -> Bool { member >> 6 < bits.count && bits[member >> 6] >> UInt64(member & 63) & 1 == 1 }
+    func contains(_ member: Int) -> Bool {
+        if member < 64 { return low & Self.bit(member) != 0 }
+        return Self.word(member) < high.count && high[Self.word(member)] & Self.bit(member) != 0
+    }
     var members: [Int] {
         var result: [Int] = []
-        for (index, word) in bits.enumerated() {
+        func add(_ word: UInt64, _ first: Int) {
             var rest = word
             while rest != 0 {
-                result.append(index * 64 + rest.trailingZeroBitCount)
+                result.append(first + rest.trailingZeroBitCount)
                 rest &= rest - 1
             }
         }
+        add(low, 0)
+        for (index, word) in high.enumerated() { add(word, 64 * (index + 1)) }
         return result
     }
-    static func == (a: RegisterSet, b: RegisterSet) -> Bool { a.members == b.members }
+    static func == (a: RegisterSet, b: RegisterSet) -> Bool { a.low == b.low && a.members == b.members }
 }
 
 /// How control leaves an instruction.
@@ -66,7 +80,6 @@ struct Block {
     var end: Int
     /// Blocks that control may continue in, but for calls.
     var successors: [Int] = []
-    var liveIn = RegisterSet()
 }
 
 final class FunctionBody {
@@ -79,6 +92,9 @@ final class FunctionBody {
     private(set) var blockAt: [Int: Int] = [:]
     /// Number of the block of each instruction.
     private(set) var blockOf: [Int] = []
+    /// Registers live at the start of each block, and behind each instruction of those that somebody has asked about.
+    private(set) var liveIn: [RegisterSet] = []
+    private var liveBehind: [Int: [RegisterSet]] = [:]
     /// Word of the function's entry label.
     let entry: Int
     /// Words of all entry points, the function's entry first.
@@ -283,13 +299,15 @@ final class FunctionBody {
     // MARK: Liveness
 
     private func findLiveness() {
-        let live = setsAtStarts { instruction, _, _ in RegisterSet(instruction.reads) }
-        for number in blocks.indices { blocks[number].liveIn = live[number] }
+        liveIn = setsAtStarts { instruction, _, _ in RegisterSet(instruction.reads) }
     }
 
     /// Registers live after each instruction of a block, in order.
     func liveAfter(_ number: Int) -> [RegisterSet] {
-        setsAfter(number, blocks.map(\.liveIn)) { instruction, _, _ in RegisterSet(instruction.reads) }
+        if let known = liveBehind[number] { return known }
+        let live = setsAfter(number, liveIn) { instruction, _, _ in RegisterSet(instruction.reads) }
+        liveBehind[number] = live
+        return live
     }
 }
 

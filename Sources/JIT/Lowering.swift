@@ -99,7 +99,6 @@ final class Lowering {
     private var pending: [Version] = []
     private let entryBlock: Int
     private var doubles: [Int: Value] = [:]
-    private var liveSets: [Place: [RegisterSet]] = [:]
     /// By function: registers of which facts help at the start of each block.
     private var factUses: [Ref<Function>: [RegisterSet]] = [:]
     private var usefulSets: [Place: [RegisterSet]] = [:]
@@ -144,7 +143,7 @@ final class Lowering {
 
     func run() {
         let arity = Int(body.function.pointee.arity)
-        let live = body.blocks[entryBlock].liveIn.members
+        let live = body.liveIn[entryBlock].members
         for register in Set(live + (isBody ? Array(0..<arity) : [])).sorted() {
             let local = self.local(register)
             ir.position(setup)
@@ -175,7 +174,7 @@ final class Lowering {
         if unit.isShared(body, word), activation.number != 0 || number != entryBlock {
             return onEdge("leave_w\(word)") { enterPoint(word) }
         }
-        return version(at: body.blocks[number].first, live: body.blocks[number].liveIn, useful: factUses(of: body)[number])
+        return version(at: body.blocks[number].first, live: body.liveIn[number], useful: factUses(of: body)[number])
     }
 
     /// Where the next instruction is, for what is known now.
@@ -213,7 +212,7 @@ final class Lowering {
 
     /// Continues in the native function of another entry point.
     private func enterPoint(_ word: Int) {
-        for register in body.blocks[body.blockAt[word]!].liveIn.members { flush(register) }
+        for register in body.liveIn[body.blockAt[word]!].members { flush(register) }
         tail(unit.entryPoint(body, word), pc: place(word))
     }
 
@@ -223,7 +222,7 @@ final class Lowering {
         let block = body.blocks[number]
         ir.position(nativeBlocks[version]!)
         known = version.known
-        let live = liveAfter(block: number)
+        let live = body.liveAfter(number)
         for index in version.index..<block.end {
             currentIndex = index
             current = body.instructions[index]
@@ -235,14 +234,6 @@ final class Lowering {
             if !lower(current) { return }
         }
         ir.branch(self.block(at: current.next))
-    }
-
-    private func liveAfter(block number: Int) -> [RegisterSet] {
-        let place = Place(activation: activation.number, number: number)
-        if let known = liveSets[place] { return known }
-        let live = body.liveAfter(number)
-        liveSets[place] = live
-        return live
     }
 
     private func factUses(of body: FunctionBody) -> [RegisterSet] {
@@ -652,7 +643,7 @@ final class Lowering {
     func leaveToInterpreter(_ note: () -> Void = {}) {
         var live = liveAfter
         for register in current.writes { live.remove(register) }
-        for target in current.targets { if let block = body.blockAt[target] { live.formUnion(body.blocks[block].liveIn) } }
+        for target in current.targets { if let block = body.blockAt[target] { live.formUnion(body.liveIn[block]) } }
         live.formUnion(RegisterSet(current.reads))
         for register in live.members { flush(register) }
         note()

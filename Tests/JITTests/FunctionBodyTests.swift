@@ -51,7 +51,7 @@ private func bodies(_ name: String) throws -> [FunctionBody] {
     for body in try bodies(module) {
         func expectLive(at word: Int, _ allowed: Range<Int>) throws {
             let block = try #require(body.blockAt[word])
-            let live = body.blocks[block].liveIn.members
+            let live = body.liveIn[block].members
             #expect(live.allSatisfy(allowed.contains), "\(body.name) at \(word): \(live)")
         }
         let catches = body.instructions.contains { $0.op == .catch_end }
@@ -90,14 +90,14 @@ private func bodies(_ name: String) throws -> [FunctionBody] {
 /// Where an instruction fails, the registers it would have written are what they were before.
 @Test(arguments: modules + ["binary", "uri_string"]) func whatFailsHasWrittenNothing(module: String) throws {
     for body in try bodies(module) {
-        for block in body.blocks {
+        for (number, block) in body.blocks.enumerated() {
             let last = body.instructions[block.end - 1]
             let before = body.instructions[block.first..<(block.end - 1)]
             guard last.op != .catch, !before.contains(where: { FunctionBody.endsRegisters($0.op) }) else { continue }
             let written = RegisterSet(before.flatMap(\.writes))
             for target in last.targets {
-                let needed = body.blocks[try #require(body.blockAt[target])].liveIn.members.filter { !written.contains($0) }
-                #expect(needed.allSatisfy(block.liveIn.contains), "\(body.name): \(last.op) at \(last.start)")
+                let needed = body.liveIn[try #require(body.blockAt[target])].members.filter { !written.contains($0) }
+                #expect(needed.allSatisfy(body.liveIn[number].contains), "\(body.name): \(last.op) at \(last.start)")
             }
         }
     }
@@ -111,7 +111,7 @@ private func bodies(_ name: String) throws -> [FunctionBody] {
     #expect(call.writes == [0] && Set(call.reads).isSuperset(of: [0, 1]))
     #expect(body.entryPoints.count == 3, "the entry, and behind both calls")
     let entry = try #require(body.blockAt[body.entry])
-    #expect(body.blocks[entry].liveIn == RegisterSet([0, 1]))
+    #expect(body.liveIn[entry] == RegisterSet([0, 1]))
 }
 
 @Test func registersThatNativeCodeTookOver() throws {
