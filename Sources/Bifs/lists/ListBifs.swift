@@ -46,7 +46,14 @@ func lists_member_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     return list.isNil ? Atoms.false : process.badarg()
 }
 
+/// Elements that are copied without a look at the reductions.
+private let shortList = 30_000
+
 func lists_reverse_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    if let made = process.heap.reverseShortList(arguments[0], limit: shortList, tail: arguments[1]) {
+        process.bump(made.count / 40 &+ made.count / 60)
+        return made.list
+    }
     var pace = Pace(unit: 60)
     let count = listLength(arguments[0], &pace)
     guard count >= 0 else { return pace.isStopped ? process.giveWay(arguments) : process.badarg() }
@@ -115,6 +122,10 @@ private func findKey(_ process: Ref<Process>, _ arguments: Arguments) -> Term? {
 
 /// `++`: the right side is not looked at.
 func erlang_append_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
+    if !arguments[1].isNil, let made = process.heap.copyShortList(arguments[0], limit: shortList, tail: arguments[1]) {
+        process.bump(made.count / 40 &+ made.count / 60)
+        return made.list
+    }
     var pace = Pace(unit: 60)
     let count = listLength(arguments[0], &pace)
     guard count >= 0 else { return pace.isStopped ? process.giveWay(arguments) : process.badarg() }
