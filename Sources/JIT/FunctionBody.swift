@@ -111,6 +111,14 @@ final class FunctionBody {
         return !JIT.isAheadOfTime && (left > all || left <= all - max(1, all / 8))
     }()
 
+    /// How many blocks and entry points lead to each block.
+    private(set) lazy var references: [Int] = {
+        var references = [Int](repeating: 0, count: blocks.count)
+        for block in blocks { for successor in block.successors { references[successor] += 1 } }
+        for word in entryPoints { references[blockAt[word]!] += 1 }
+        return references
+    }()
+
     /// Labels whose code is not repeated in each native function that reaches it.
     fileprivate(set) var sharedLabels: Set<Int> = []
 
@@ -382,11 +390,8 @@ extension FunctionBody {
     /// In a function with many calls, every label that is reached from several places becomes an entry point.
     fileprivate func findSharedLabels() {
         guard isRepeatedSize(above: 3 * instructions.count + 200) else { return }
-        var references: [Int: Int] = [:]
-        for block in blocks { for successor in block.successors { references[successor, default: 0] += 1 } }
-        for word in entryPoints.dropFirst() { references[blockAt[word]!, default: 0] += 1 }
         let small = 4
-        for (number, count) in references where count > 1 && blocks[number].end - blocks[number].first > small {
+        for (number, count) in references.enumerated() where count > 1 && blocks[number].end - blocks[number].first > small {
             sharedLabels.insert(instructions[blocks[number].first].start)
         }
         sharedLabels.remove(entry)

@@ -129,8 +129,7 @@ extension Lowering {
 
     private func lowerAllocate() {
         let bytes = Int(raw(0))
-        let hasHeap = current.op == .allocate_heap || current.op == .allocate_heap_zero
-        heapTest(bytes: bytes + (hasHeap ? Int(raw(1)) : 0))
+        heapTest(bytes: HeapNeeds.bytes(current)!)
         stack = ir.offset(stack, -bytes)
         if current.op == .allocate_zero || current.op == .allocate_heap_zero {
             for register in 0..<bytes / 8 { setY(register, ir.word(Term.nil.raw)) }
@@ -167,13 +166,19 @@ extension Lowering {
         ir.position(left)
     }
 
-    /// The next round of a short loop; rounds that nothing ends are counted and tested for together.
+    /// The next round of a short loop; rounds that nothing ends are counted and tested for together, room on the heap too.
     private func countRounds() {
         let many = newBlock("many")
         let few = newBlock("few")
-        ir.branch(ir.compare(LLVMIntSGT, reductions, ir.int(Lowering.callsPerTest)), many, few)
-        ir.position(many)
         let before = known
+        known.room = Lowering.callsPerTest * roundNeed
+        var isMany = ir.compare(LLVMIntSGT, reductions, ir.int(Lowering.callsPerTest))
+        if known.room > 0 {
+            let hasRoom = ir.compare(LLVMIntSGE, freeBytes, ir.int(known.room + waitingBytes + Field.reserve))
+            isMany = ir.and(isMany, hasRoom)
+        }
+        ir.branch(isMany, many, few)
+        ir.position(many)
         known.credits = Lowering.callsPerTest - 1
         reductions = ir.sub(reductions, ir.int(1))
         ir.branch(block(at: body.entry))
@@ -185,6 +190,7 @@ extension Lowering {
         let frame = ir.offset(stack, -8)
         ir.store(place(current.next), frame, .heap)
         stack = frame
+        known.room = max(0, known.room - 8)
     }
 
     private func lowerCall() {

@@ -32,4 +32,15 @@ extension Lowering {
         leaveToInterpreter()
         ir.position(staying)
     }
+
+    /// An earlier heap test has answered for one of `bytes`: ends the VM if it was wrong.
+    func demandPromisedRoom(_ bytes: Int) {
+        let wrong = newBlock("wrong")
+        demandRoom(ir.int(bytes + known.room + waitingBytes), or: wrong)
+        let here = ir.currentBlock
+        ir.position(wrong)
+        ir.call(ir.declare("llvm.trap", ir.void, []), [])
+        LLVMBuildUnreachable(ir.builder)
+        ir.position(here)
+    }
 }

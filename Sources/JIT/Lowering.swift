@@ -13,6 +13,7 @@ import Terms
 /// Offsets that native code uses, from the one layout header.
 enum Field {
     static let process = MemoryLayout<Context>.offset(of: \Context.process)!
+    static let wordsAhead = MemoryLayout<Context>.offset(of: \Context.wordsAhead)!
     static let top = MemoryLayout<Process>.offset(of: \Process.heap)! + MemoryLayout<Heap>.offset(of: \Heap.top)!
     static let stackTop = MemoryLayout<Process>.offset(of: \Process.stackTop)!
     static let reductions = MemoryLayout<Process>.offset(of: \Process.sliceReductions)!
@@ -43,14 +44,17 @@ struct KnownTypes: Hashable {
     var bits: [Int: Int] = [:]
     /// Calls that the reductions are known to suffice for.
     var credits = 0
+    /// Bytes that are free for heap tests ahead, besides what the last test was for and the words for boxes.
+    var room = 0
 
-    /// What is worth knowing where `live` registers are live, and facts of `useful` ones help.
-    func restricted(to live: RegisterSet, useful: RegisterSet) -> KnownTypes {
+    /// What is worth knowing where `live` registers are live, facts of `useful` ones help, and so much room is wanted.
+    func restricted(to live: RegisterSet, useful: RegisterSet, room wanted: Int) -> KnownTypes {
         func isUseful(_ register: Int) -> Bool { live.contains(register) && useful.contains(register) }
         return KnownTypes(
             small: small.filter(isUseful), unboxed: unboxed.filter(live.contains),
             boxedFloats: boxedFloats.filter(live.contains), tuples: tuples.filter { isUseful($0.key) },
-            bits: bits.filter { isUseful($0.key) }.compactMapValues(Self.roundedBits), credits: credits)
+            bits: bits.filter { isUseful($0.key) }.compactMapValues(Self.roundedBits), credits: credits,
+            room: room >= wanted ? wanted : 0)
     }
     mutating func forget(_ register: Int) {
         small.remove(register)
@@ -102,6 +106,7 @@ final class Lowering {
     /// By function: registers of which facts help at the start of each block.
     private var factUses: [Ref<Function>: [RegisterSet]] = [:]
     private var usefulSets: [Place: [RegisterSet]] = [:]
+    private var heapNeeds: [Ref<Function>: HeapNeeds] = [:]
     private var currentIndex = 0
     private var isLast = false
     /// At the instruction being lowered, on its hot path.
@@ -174,7 +179,10 @@ final class Lowering {
         if unit.isShared(body, word), activation.number != 0 || number != entryBlock {
             return onEdge("leave_w\(word)") { enterPoint(word) }
         }
-        return version(at: body.blocks[number].first, live: body.liveIn[number], useful: factUses(of: body)[number])
+        let isKept = known.credits > 0 || body.isReachedOnce(number)
+        return version(
+            at: body.blocks[number].first, live: body.liveIn[number], useful: factUses(of: body)[number],
+            room: isKept ? roomAhead(heapNeeds(of: body).need(block: number)) : 0)
     }
 
     /// Where the next instruction is, for what is known now.
@@ -182,11 +190,12 @@ final class Lowering {
         if isLast { return block(at: current.next) }
         let number = body.blockOf[currentIndex]
         let useful = usefulAfter(block: number)[currentIndex - body.blocks[number].first]
-        return version(at: currentIndex + 1, live: liveAfter, useful: useful)
+        return version(at: currentIndex + 1, live: liveAfter, useful: useful, room: roomAhead())
     }
 
-    private func version(at index: Int, live: RegisterSet, useful: RegisterSet) -> BasicBlock {
-        var wanted = Version(activation: activation.number, index: index, known: known.restricted(to: live, useful: useful))
+    private func version(at index: Int, live: RegisterSet, useful: RegisterSet, room: Int) -> BasicBlock {
+        var wanted = Version(
+            activation: activation.number, index: index, known: known.restricted(to: live, useful: useful, room: room))
         let count = versionCount[Place(activation: activation.number, number: index), default: 0]
         if nativeBlocks[wanted] == nil, count >= versionLimit {
             wanted = Version(activation: activation.number, index: index, known: KnownTypes())
@@ -231,9 +240,43 @@ final class Lowering {
             isLast = index == block.end - 1
             bets = []
             if unit.stressesExits { stressExit(atStart: index == version.index) }
+            if usesHeapAtWill(current, in: body) { known.room = 0 }
             if !lower(current) { return }
         }
         ir.branch(self.block(at: current.next))
+    }
+
+    private func heapNeeds(of body: FunctionBody) -> HeapNeeds {
+        if let found = heapNeeds[body.function] { return found }
+        let needs = HeapNeeds(body, isBarrier: { [unowned self] in usesHeapAtWill($0, in: body) }) { [unowned self] callee in
+            unit.inlinable[callee].map { heapNeeds(of: $0) }
+        }
+        heapNeeds[body.function] = needs
+        return needs
+    }
+
+    /// Bytes that heap tests ahead want, here and in the rounds of a short loop that are counted already; `need`: here.
+    private func roomAhead(_ need: Int? = nil) -> Int {
+        let needs = heapNeeds(of: body)
+        let here = need ?? (isLast ? 0 : needs.need(from: currentIndex + 1))
+        return here + (known.credits > 0 ? known.credits * roundNeed : 0)
+    }
+    /// Bytes that a round of a short loop tests for.
+    var roundNeed: Int {
+        let body = activations[0].body
+        return heapNeeds(of: body).need(block: body.blockAt[body.entry]!)
+    }
+
+    /// An instruction may take words of the heap that no heap test was for, or collect, and go on. (Where calls go on they
+    /// are inlined; arithmetic that bets asks for its floats, and leaves where it loses.)
+    private func usesHeapAtWill(_ instruction: Instruction, in body: FunctionBody) -> Bool {
+        guard FunctionBody.mayCollect(instruction), HeapNeeds.bytes(instruction) == nil else { return false }
+        switch instruction.op {
+        case .call: return false
+        case .add_xi, .add_xx, .add, .sub_xi, .sub_xx, .sub, .mul, .fdiv_numbers, .div, .rem, .band, .bor, .bxor, .bsr, .bsl:
+            return unit.bet(body, instruction) == nil || Self.hasBigConstant(instruction)
+        default: return true
+        }
     }
 
     private func factUses(of body: FunctionBody) -> [RegisterSet] {
@@ -563,6 +606,7 @@ final class Lowering {
         heapTop = ir.load(ir.pointer, ir.offset(process, Field.top), .process)
         reductions = ir.load(ir.i64, ir.offset(process, Field.reductions), .process)
         known.credits = 0
+        known.room = 0
     }
     var processID: Value { ir.load(ir.i64, ir.offset(processAddress, Field.id), .process) }
 
@@ -639,15 +683,15 @@ final class Lowering {
     }
 
     /// Writes everything back and continues at the current instruction in the interpreter: in the handler itself, since
-    /// the word may be native.
-    func leaveToInterpreter(_ note: () -> Void = {}) {
+    /// the word may be native. `target`: or somewhere else.
+    func leaveToInterpreter(at target: Constant? = nil, _ note: () -> Void = {}) {
         var live = liveAfter
         for register in current.writes { live.remove(register) }
         for target in current.targets { if let block = body.blockAt[target] { live.formUnion(body.liveIn[block]) } }
         live.formUnion(RegisterSet(current.reads))
         for register in live.members { flush(register) }
         note()
-        tail(code(.handler(current.op)), pc: place(current.start))
+        tail(code(target ?? .handler(current.op)), pc: place(current.start))
     }
 
     var isBetting: Bool { unit.bet(body, current) != nil }
@@ -655,8 +699,8 @@ final class Lowering {
     var betsOnFloats: Bool { unit.bet(body, current) == .float }
 
     /// An operand is a constant that no bet on small integers or floats can win with.
-    private var hasBigConstant: Bool {
-        current.operands.contains { if case .constant(let word) = $0 { !Term(raw: word).isImmediate && !Term(raw: word).isFloat } else { false } }
+    private static func hasBigConstant(_ instruction: Instruction) -> Bool {
+        instruction.operands.contains { if case .constant(let word) = $0 { !Term(raw: word).isImmediate && !Term(raw: word).isFloat } else { false } }
     }
 
     /// The slow half of an instruction: leaves where the unit bets, otherwise goes on behind the instruction with
@@ -665,7 +709,7 @@ final class Lowering {
     func slowHalf(_ slow: BasicBlock, result: Int? = nil) {
         let (here, before) = (ir.currentBlock, known)
         ir.position(slow)
-        if let bet = unit.bet(body, current), !hasBigConstant {
+        if let bet = unit.bet(body, current), !Self.hasBigConstant(current) {
             sideExit(bet)
         } else if callSlow() {
             if let result, let target = current.writes.first {
@@ -682,14 +726,30 @@ final class Lowering {
     /// may need. Otherwise the interpreter does the instruction, which must not have changed anything yet, and collects:
     /// that is rare, and the next call or return leads back.
     func heapTest(bytes: Int) {
-        let waiting = liveAfter.members.filter { known.unboxed.contains($0) }.count
+        if known.room >= HeapNeeds.charge(bytes) {
+            known.room -= HeapNeeds.charge(bytes)
+            if unit.stressesExits { demandPromisedRoom(bytes) }
+            return
+        }
+        // The interpreter tests for its own instruction only, and would not collect for others.
+        let ahead = HeapNeeds.bytes(current) == nil ? 0 : roomAhead()
         let full = newBlock("full")
-        demandRoom(ir.int(bytes + waiting * Layout.floatWords * 8), or: full)
+        demandRoom(ir.int(bytes + ahead + waitingBytes), or: full)
         let here = ir.currentBlock
         ir.position(full)
-        leaveToInterpreter()
+        if ahead > 0 {
+            leaveToInterpreter(at: .slowHandler(current.op)) {
+                ir.store(ir.int(ahead / 8), ir.offset(context, Field.wordsAhead), .process)
+            }
+        } else {
+            leaveToInterpreter()
+        }
         ir.position(here)
+        known.room = ahead
     }
+
+    /// Of the boxes that live floats may need.
+    var waitingBytes: Int { liveAfter.members.filter { known.unboxed.contains($0) }.count * Layout.floatWords * 8 }
 
     /// Behind a slow function that may have collected, and used the words for boxes: room for them again. The live
     /// registers are in the context.

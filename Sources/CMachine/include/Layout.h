@@ -290,6 +290,7 @@ typedef struct Context {
     Scheduler *scheduler;
     uint64_t exitReason;   // why Erlang code was left: ExitReason in Machine
     uint64_t stress;       // 1: collect at every heap test
+    uint64_t wordsAhead;   // that native code wants besides what the heap test it leaves at is for
 } Context;  // xRegisterCount terms follow, then floatRegisterCount doubles
 
 enum { xRegisterCount = 1024, floatRegisterCount = 1024, stackReserve = 4 };

@@ -48,7 +48,9 @@ import Terms
 }
 
 private func collectAndRetry(_ c: Ref<Context>, _ pc: CodePointer, bytes: UInt64, live: UInt64) -> CodePointer {
-    c.collectOrLeave(need: Int(bytes) / 8, live: Int(live), at: pc) ?? pc
+    let ahead = Int(c.pointee.wordsAhead)
+    c.pointee.wordsAhead = 0
+    return c.collectOrLeave(need: Int(bytes) / 8 + ahead, live: Int(live), at: pc) ?? pc
 }
 
 func slow_allocate(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
