@@ -303,5 +303,4 @@ private let entries: [Instruction] = [
     Instruction("hibernate_3", nil, "", .slow),
     Instruction("yield_0", nil, "", .slow),
     Instruction("normal_exit", nil, "", .slow),
-    Instruction("continue_exception", nil, "", .slow),
 ]

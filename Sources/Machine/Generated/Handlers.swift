@@ -973,9 +973,6 @@ import Terms
 @c(slow_normal_exit) @inline(never) func c_slow_normal_exit(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     slow_normal_exit(c, pc)
 }
-@c(slow_continue_exception) @inline(never) func c_slow_continue_exception(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    slow_continue_exception(c, pc)
-}
 
 /// Address of the handler of `operation`, for word 0 of an instruction.
 @inline(never) public func handlerAddress(_ operation: Op) -> UInt64 { vm_handler_address(operation.rawValue) }

@@ -260,5 +260,4 @@ public enum Op: Int32, CaseIterable {
     case hibernate_3 = 255
     case yield_0 = 256
     case normal_exit = 257
-    case continue_exception = 258
 }

@@ -48,7 +48,7 @@ extension UnsafeMutablePointer where Pointee == Context {
         if let returnTo { returnLater(to: returnTo) }
         let target = process.pointee.trapTarget.unsafelyUnwrapped
         let count = Int(target.pointee.arity)
-        for i in 0..<count { x[i] = process.trapArgument(i) }
+        x.update(from: process.inlineRegisters, count: count)
         guard collectIfWanted(live: count) else { return leaveExiting() }
         if process.takeParkRequest() { return leaveParked(at: target.pointee.entry, live: count) }
         return enter(target.pointee.entry, live: count)
@@ -167,6 +167,3 @@ func slow_yield_0(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     c.x[0] = Atoms.true
     return c.leaveYielding(at: c.popReturn(), live: 1)
 }
-
-/// An exit signal arrived while the process was switched out: raises what the process holds.
-func slow_continue_exception(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { c.leaveExiting() }

@@ -7,38 +7,23 @@
 import CMachine
 import Terms
 
-@inline(__always) private func allocate(_ m: Registers, heapBytes: Int, zero: Bool) -> Bool {
+/// `words`: length of the instruction.
+@inline(__always) private func allocate(_ m: Registers, heapBytes: Int = 0, zero: Bool = false, words: Int) -> Bool {
     let bytes = m.int(1)
     guard _fastPath(m.hasRoom(bytes &+ heapBytes)) else { return false }
     m.e.pointee = (UnsafeMutableRawPointer(m.e.pointee) - bytes).assumingMemoryBound(to: UInt64.self)
     if zero {
         for i in 0..<(bytes &>> 3) { m.e.pointee[i] = Term.nil.raw }
     }
+    m.next(words)
     return true
 }
 
-@inline(__always) func op_allocate(_ m: Registers) -> Bool {
-    guard allocate(m, heapBytes: 0, zero: false) else { return false }
-    m.next(3)
-    return true
-}
-
-@inline(__always) func op_allocate_zero(_ m: Registers) -> Bool {
-    guard allocate(m, heapBytes: 0, zero: true) else { return false }
-    m.next(3)
-    return true
-}
-
-@inline(__always) func op_allocate_heap(_ m: Registers) -> Bool {
-    guard allocate(m, heapBytes: m.int(2), zero: false) else { return false }
-    m.next(4)
-    return true
-}
-
+@inline(__always) func op_allocate(_ m: Registers) -> Bool { allocate(m, words: 3) }
+@inline(__always) func op_allocate_zero(_ m: Registers) -> Bool { allocate(m, zero: true, words: 3) }
+@inline(__always) func op_allocate_heap(_ m: Registers) -> Bool { allocate(m, heapBytes: m.int(2), words: 4) }
 @inline(__always) func op_allocate_heap_zero(_ m: Registers) -> Bool {
-    guard allocate(m, heapBytes: m.int(2), zero: true) else { return false }
-    m.next(4)
-    return true
+    allocate(m, heapBytes: m.int(2), zero: true, words: 4)
 }
 
 @inline(__always) func op_test_heap(_ m: Registers) -> Bool {
@@ -52,26 +37,18 @@ private func collectAndRetry(_ c: Ref<Context>, _ pc: CodePointer, bytes: UInt64
     c.pointee.wordsAhead = 0
     return c.collectOrLeave(need: Int(bytes) / 8 + ahead, live: Int(live), at: pc) ?? pc
 }
-
-func slow_allocate(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+private func frameAndRetry(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     collectAndRetry(c, pc, bytes: pc[1], live: pc[2])
 }
-
-func slow_allocate_zero(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    collectAndRetry(c, pc, bytes: pc[1], live: pc[2])
-}
-
-func slow_allocate_heap(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
+private func frameAndHeapAndRetry(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     collectAndRetry(c, pc, bytes: pc[1] + pc[2], live: pc[3])
 }
 
-func slow_allocate_heap_zero(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    collectAndRetry(c, pc, bytes: pc[1] + pc[2], live: pc[3])
-}
-
-func slow_test_heap(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    collectAndRetry(c, pc, bytes: pc[1], live: pc[2])
-}
+func slow_allocate(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { frameAndRetry(c, pc) }
+func slow_allocate_zero(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { frameAndRetry(c, pc) }
+func slow_test_heap(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { frameAndRetry(c, pc) }
+func slow_allocate_heap(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { frameAndHeapAndRetry(c, pc) }
+func slow_allocate_heap_zero(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer { frameAndHeapAndRetry(c, pc) }
 
 /// `collect words live`: placed before every heap test when the VM runs with --gc-stress. A large stack is copied only now
 /// and then, or deep recursion would take quadratic time.
