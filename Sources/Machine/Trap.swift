@@ -10,18 +10,8 @@ extension UnsafeMutablePointer where Pointee == Process {
         pointee.exceptionClass = .small(ExceptionClass.trap)
         pointee.trapTarget = export
         // inlineX is free while the process runs.
-        withUnsafeMutablePointer(to: &pointee.inlineX) { tuple in
-            let slots = UnsafeMutableRawPointer(tuple).assumingMemoryBound(to: Term.self)
-            for (index, argument) in arguments.enumerated() { slots[index] = argument }
-        }
+        for (index, argument) in arguments.enumerated() { inlineRegisters[index] = argument }
         return .none
-    }
-
-    /// Argument `index` of the trap under way.
-    public func trapArgument(_ index: Int) -> Term {
-        withUnsafeMutablePointer(to: &pointee.inlineX) {
-            UnsafeMutableRawPointer($0).assumingMemoryBound(to: Term.self)[index]
-        }
     }
 
     /// Asks that the process leaves once the trap under way is set up, to go on when somebody wakes it.

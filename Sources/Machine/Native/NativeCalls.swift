@@ -58,9 +58,7 @@ enum NativeCalls {
         let arity = Int(call.pointee.function.pointee.arity)
         process.pointee.exceptionClass = .small(ExceptionClass.trap)
         process.pointee.trapTarget = call.pointee.fiber == nil ? start[arity] : resume[arity]
-        withUnsafeMutablePointer(to: &process.pointee.inlineX) {
-            UnsafeMutableRawPointer($0).assumingMemoryBound(to: Term.self).update(from: call.arguments, count: arity)
-        }
+        process.inlineRegisters.update(from: call.arguments, count: arity)
         return .none
     }
 
