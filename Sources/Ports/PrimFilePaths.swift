@@ -235,22 +235,27 @@ func prim_file_set_time_nif_4(_ process: Ref<Process>, _ arguments: Arguments) -
     }
 }
 
+/// A row of prim_file whose function may block.
+func dirtyRow(_ name: StaticString, _ arity: Int, _ body: @escaping BifBody) -> Bif {
+    Bif("prim_file", name, arity, dirty: DirtyKind.io, body)
+}
+
 let primFilePathsTable: [Bif] = [
-    Bif("prim_file", "read_info_nif", 2, dirty: DirtyKind.io, prim_file_read_info_nif_2),
-    Bif("prim_file", "read_link_nif", 1, dirty: DirtyKind.io, prim_file_read_link_nif_1),
-    Bif("prim_file", "list_dir_nif", 1, dirty: DirtyKind.io, prim_file_list_dir_nif_1),
-    Bif("prim_file", "read_file_nif", 1, dirty: DirtyKind.io, prim_file_read_file_nif_1),
+    dirtyRow("read_info_nif", 2, prim_file_read_info_nif_2),
+    dirtyRow("read_link_nif", 1, prim_file_read_link_nif_1),
+    dirtyRow("list_dir_nif", 1, prim_file_list_dir_nif_1),
+    dirtyRow("read_file_nif", 1, prim_file_read_file_nif_1),
     Bif("prim_file", "get_cwd_nif", 0, prim_file_get_cwd_nif_0),
     Bif("prim_file", "get_device_cwd_nif", 1, prim_file_get_device_cwd_nif_1),
     Bif("prim_file", "altname_nif", 1, prim_file_altname_nif_1),
-    Bif("prim_file", "set_cwd_nif", 1, dirty: DirtyKind.io, prim_file_set_cwd_nif_1),
-    Bif("prim_file", "make_dir_nif", 1, dirty: DirtyKind.io, prim_file_make_dir_nif_1),
-    Bif("prim_file", "del_file_nif", 1, dirty: DirtyKind.io, prim_file_del_file_nif_1),
-    Bif("prim_file", "del_dir_nif", 1, dirty: DirtyKind.io, prim_file_del_dir_nif_1),
-    Bif("prim_file", "rename_nif", 2, dirty: DirtyKind.io, prim_file_rename_nif_2),
-    Bif("prim_file", "make_hard_link_nif", 2, dirty: DirtyKind.io, prim_file_make_hard_link_nif_2),
-    Bif("prim_file", "make_soft_link_nif", 2, dirty: DirtyKind.io, prim_file_make_soft_link_nif_2),
-    Bif("prim_file", "set_permissions_nif", 2, dirty: DirtyKind.io, prim_file_set_permissions_nif_2),
-    Bif("prim_file", "set_owner_nif", 3, dirty: DirtyKind.io, prim_file_set_owner_nif_3),
-    Bif("prim_file", "set_time_nif", 4, dirty: DirtyKind.io, prim_file_set_time_nif_4),
+    dirtyRow("set_cwd_nif", 1, prim_file_set_cwd_nif_1),
+    dirtyRow("make_dir_nif", 1, prim_file_make_dir_nif_1),
+    dirtyRow("del_file_nif", 1, prim_file_del_file_nif_1),
+    dirtyRow("del_dir_nif", 1, prim_file_del_dir_nif_1),
+    dirtyRow("rename_nif", 2, prim_file_rename_nif_2),
+    dirtyRow("make_hard_link_nif", 2, prim_file_make_hard_link_nif_2),
+    dirtyRow("make_soft_link_nif", 2, prim_file_make_soft_link_nif_2),
+    dirtyRow("set_permissions_nif", 2, prim_file_set_permissions_nif_2),
+    dirtyRow("set_owner_nif", 3, prim_file_set_owner_nif_3),
+    dirtyRow("set_time_nif", 4, prim_file_set_time_nif_4),
 ]
