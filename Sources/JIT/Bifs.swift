@@ -198,7 +198,7 @@ private func dump(_ process: Ref<Process>, _ arguments: Arguments, directory: Te
 /// Goes on in the next slice.
 private func wait(_ process: Ref<Process>, _ number: Term, _ directory: Term) -> Term {
     process.pointee.sliceReductions = 0
-    let next = Exports.findOrMake(AtomTable.intern("enigma_jit"), AtomTable.intern("await_dump"), 2)
+    let next = Exports.findOrMake(Atoms.enigma_jit, Atoms.await_dump, 2)
     return process.trap(to: next, number, directory)
 }
 

@@ -27,10 +27,15 @@ public let atomList = """
     aead_cipher_nif
     alias
     alive
+    alive_waitexiting
     all
     all_but_first
     all_names
+    alloc_util_allocators
     allocate_nif
+    allocated_areas
+    allocator
+    allocator_sizes
     allow_passive_connect
     already_exists
     already_initialized
@@ -73,6 +78,7 @@ public let atomList = """
     auto
     aux
     available
+    await_dump
     await_result
     awaiting_load
     awaiting_unload
@@ -140,6 +146,7 @@ public let atomList = """
     bxor
     byte_size
     bytes
+    c_compiler_used
     call
     call_count
     call_memory
@@ -167,6 +174,8 @@ public let atomList = """
     cipher_algorithms
     cipher_info_nif
     clearStash_nif
+    clock_gettime
+    clock_id
     clock_service
     close
     close_nif
@@ -193,6 +202,7 @@ public let atomList = """
     copy_literals
     copy_shared
     copying_read
+    core
     cos
     cosh
     count
@@ -202,8 +212,10 @@ public let atomList = """
     counters_info
     counters_new
     counters_put
+    cpu_quota
     cpu_time
     cpu_timestamp
+    cpu_topology
     cr
     crc32
     crc32_combine
@@ -228,6 +240,7 @@ public let atomList = """
     decode_packet
     decode_unsigned
     default
+    defined
     deflateEnd_nif
     deflateInit_nif
     deflateParams_nif
@@ -245,6 +258,7 @@ public let atomList = """
     deleted
     demonitor
     depth
+    detected
     deterministic
     device
     dflag_unicode_io
@@ -267,6 +281,7 @@ public let atomList = """
     display
     display_nl
     display_string
+    dist
     dist_buf_busy_limit
     dist_ctrl
     dist_ctrl_get_data
@@ -309,6 +324,7 @@ public let atomList = """
     element
     empty
     emptyName=
+    emu
     emu_args
     emu_flavor
     emu_type
@@ -335,6 +351,7 @@ public let atomList = """
     engine_register_nif
     engine_remove_nif
     engine_unregister_nif
+    enigma_jit
     enoent
     enotsup
     enqueue_nif
@@ -342,6 +359,7 @@ public let atomList = """
     env
     eof
     eol
+    epoll
     equal===
     erase
     erase_persistent_terms
@@ -364,9 +382,12 @@ public let atomList = """
     erts_debug
     erts_internal
     erts_literal_area_collector
+    erts_poll
     ets
     ets_always_compress
+    ets_count
     ets_info_binary
+    ets_limit
     ets_lookup_binary_info
     ets_raw_first
     ets_raw_next
@@ -471,6 +492,7 @@ public let atomList = """
     getting_unlinked
     give_away
     gl
+    glibc
     global
     greater=>
     greaterEqual=>=
@@ -541,6 +563,7 @@ public let atomList = """
     insert_element
     insert_new
     inspect
+    instance
     instructions
     integer
     integer_to_binary
@@ -646,6 +669,7 @@ public let atomList = """
     log10
     log2
     logger
+    logical
     logical_processors
     logical_processors_available
     logical_processors_online
@@ -859,6 +883,7 @@ public let atomList = """
     open_nif
     open_port
     opt
+    options
     or
     ordered_set
     orelse
@@ -866,6 +891,8 @@ public let atomList = """
     os_monotonic_time_source
     os_pid
     os_system_time_source
+    os_type
+    os_version
     other
     otp_release
     out
@@ -943,6 +970,7 @@ public let atomList = """
     process_limit
     processes
     processes_used
+    processor
     procs
     profile
     protected
@@ -973,6 +1001,7 @@ public let atomList = """
     ready
     ready_error
     ready_input
+    ready_wait6_done
     receive
     recent_size
     reductions
@@ -997,6 +1026,7 @@ public let atomList = """
     request_system_task
     reschedule
     reset
+    reset_seq_trace
     resolution
     restart
     resume_process
@@ -1028,6 +1058,7 @@ public let atomList = """
     scheduler
     scheduler_bind_type
     scheduler_bindings
+    scheduler_id
     scheduler_wall_time
     scheduler_wall_time_all
     schedulers
@@ -1093,6 +1124,7 @@ public let atomList = """
     slot
     smp
     smp_support
+    snifs
     spawn
     spawn_driver
     spawn_executable
@@ -1112,6 +1144,7 @@ public let atomList = """
     srp_value_B_nif
     ssl_tls
     stack_size
+    start
     start_time
     start_timer
     statistics
@@ -1135,6 +1168,7 @@ public let atomList = """
     symlink
     sync
     sync_nif
+    sys_alloc
     system
     system_architecture
     system_check
@@ -1211,6 +1245,7 @@ public let atomList = """
     unblock
     unblock_normal
     unbound
+    unchanged
     undef
     undefined
     undefined_function
@@ -1226,6 +1261,7 @@ public let atomList = """
     universaltime_to_localtime
     universaltime_to_posixtime
     unix
+    unknown
     unknown_error
     unless_suspending
     unlink
@@ -1236,6 +1272,7 @@ public let atomList = """
     unsigned
     update
     update_counter
+    update_cpu_info
     update_element
     urun
     use_stdio

@@ -13,9 +13,9 @@ func pollInfo(_ process: Ref<Process>, _ key: Term) -> Term {
     var limit = rlimit()
     getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     func pair(_ name: String, _ value: Term) -> Term { heap.tuple(AtomTable.intern(name), value) }
-    let epoll = AtomTable.intern("epoll")
+    let epoll = Atoms.epoll
     let set = heap.list([
-        pair("name", AtomTable.intern("erts_poll")), pair("primary", epoll), pair("kernel_poll", epoll),
+        pair("name", Atoms.erts_poll), pair("primary", epoll), pair("kernel_poll", epoll),
         pair("memory_size", .small(all * 48)), pair("total_poll_set_size", .small(all)),
         pair("lazy_updates", Atoms.false), pair("pending_updates", .small(0)), pair("batch_updates", Atoms.false),
         pair("concurrent_updates", Atoms.true), pair("fallback", Atoms.false),

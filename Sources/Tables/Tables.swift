@@ -15,8 +15,8 @@ public func bootTables() {
     DumpHooks.tables = { writeTables($0) }
     SystemInfoHooks.tables = { _, key in
         switch key {
-        case AtomTable.intern("ets_limit"): .small(8192)
-        case AtomTable.intern("ets_count"): .small(TableRegistry.count)
+        case Atoms.ets_limit: .small(8192)
+        case Atoms.ets_count: .small(TableRegistry.count)
         default: .none
         }
     }

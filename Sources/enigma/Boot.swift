@@ -110,7 +110,7 @@ private func start(_ module: String, _ arguments: Term, arity: Int, _ priority: 
     options.isSystem = true
     options.offHeapMessages = module != "erl_init"
     let spawned = spawnProcess(
-        nil, AtomTable.intern(module), AtomTable.intern("start"), arguments, arity: arity, options)
+        nil, AtomTable.intern(module), Atoms.start, arguments, arity: arity, options)
     guard let spawned else {
         complain("enigma: cannot start \(module)")
         exit(1)

@@ -51,13 +51,13 @@ private func perform(_ process: Ref<Process>, _ kind: Term, _ operation: Term, _
         guard argument.isSmall else { return process.badarg() }
         pauseThread(milliseconds: max(0, argument.smallValue))
         return Atoms.ok
-    case AtomTable.intern("reschedule"): return reschedule(process, kind, operation, argument)
-    case AtomTable.intern("ready_wait6_done"):
-        tell(process, argument, AtomTable.intern("ready"))
+    case Atoms.reschedule: return reschedule(process, kind, operation, argument)
+    case Atoms.ready_wait6_done:
+        tell(process, argument, Atoms.ready)
         pauseThread(milliseconds: 6000)
-        tell(process, argument, AtomTable.intern("done"))
+        tell(process, argument, Atoms.done)
         return Atoms.ok
-    case AtomTable.intern("alive_waitexiting"): return waitForEnd(process, argument)
+    case Atoms.alive_waitexiting: return waitForEnd(process, argument)
     default: return process.badarg()
     }
 }

@@ -231,7 +231,7 @@ public func isStaticNifLibrary(_ module: Term) -> Bool { nifLibraries.contains(m
 public func registerBifs(_ rows: [Bif]) {
     let nifs = Set(nifModules.map { AtomTable.intern($0).raw })
     // Tracers are called by the machine itself; the module's stubs need no library, but its start insists on one.
-    nifLibraries.insert(AtomTable.intern("erl_tracer").raw)
+    nifLibraries.insert(Atoms.erl_tracer.raw)
     for row in rows {
         let module = AtomTable.intern("\(row.module)")
         let export = Exports.findOrMake(module, AtomTable.intern("\(row.name)"), row.arity)

@@ -122,7 +122,7 @@ func erlang_system_flag_2(_ process: Ref<Process>, _ arguments: Arguments) -> Te
         guard value.isLocalPid || value == Atoms.undefined || value == Atoms.logger else { return process.badarg() }
         return Term(raw: vm_exchange(&systemLogger, value.raw))
     case Atoms.sequential_tracer: return value == Atoms.false ? Atoms.false : process.badarg()
-    case AtomTable.intern("reset_seq_trace"): return value == Atoms.true ? Atoms.true : process.badarg()
+    case Atoms.reset_seq_trace: return value == Atoms.true ? Atoms.true : process.badarg()
     case Atoms.scheduler_bind_type: return value == Atoms.unbound ? Atoms.unbound : process.badarg()
     case Atoms.backtrace_depth, Atoms.fullsweep_after, Atoms.min_heap_size, Atoms.min_bin_vheap_size,
         Atoms.schedulers_online, Atoms.dirty_cpu_schedulers_online:

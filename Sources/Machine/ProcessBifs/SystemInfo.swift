@@ -31,7 +31,7 @@ public enum SystemInfoHooks {
 
 func erlang_system_info_1(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     let key = arguments[0]
-    if key == AtomTable.intern("scheduler_id") {
+    if key == Atoms.scheduler_id {
         return .small(Int(process.pointee.scheduler.map { $0.pointee.index } ?? 0) + 1)
     }
     for result in [
@@ -90,7 +90,7 @@ private func constant(_ heap: Ref<Heap>, _ key: Term) -> Term {
     case Atoms.system_architecture: heap.string("x86_64-pc-linux-gnu")
     case Atoms.system_version: heap.string(systemVersionText())
     case Atoms.build_type, Atoms.emu_type: Atoms.opt
-    case Atoms.emu_flavor: AtomTable.intern("emu")
+    case Atoms.emu_flavor: Atoms.emu
     case Atoms.heap_type: Atoms.private
     case Atoms.message_queue_data: ProcessDefaults.offHeapMessages ? Atoms.off_heap : Atoms.on_heap
     case Atoms.smp_support, Atoms.threads, Atoms.kernel_poll, Atoms.eager_check_io: Atoms.true
@@ -131,19 +131,19 @@ private func composite(_ heap: Ref<Heap>, _ key: Term) -> Term {
     }
     if key.isTuple(2) { return keyed(heap, key.element(0), key.element(1)) }
     switch key {
-    case AtomTable.intern("os_type"): return heap.tuple(Atoms.unix, Atoms.linux)
-    case AtomTable.intern("os_version"): return kernelVersion(heap)
-    case AtomTable.intern("cpu_topology"): return cpuTopology(heap)
-    case AtomTable.intern("update_cpu_info"): return AtomTable.intern("unchanged")
-    case AtomTable.intern("c_compiler_used"): return heap.tuple(Atoms.undefined, Atoms.undefined)
-    case AtomTable.intern("allocator"): return allocators(heap)
-    case AtomTable.intern("alloc_util_allocators"): return .nil
-    case AtomTable.intern("allocated_areas"): return allocatedAreas(heap)
-    case AtomTable.intern("cpu_quota"): return AtomTable.intern("unknown")
-    case AtomTable.intern("dist"): return DumpSystem.binary(heap) { DumpSystem.writeDistribution($0) }
-    case AtomTable.intern("info"): return DumpSystem.binary(heap) { DumpSystem.writeInfo($0) }
-    case AtomTable.intern("loaded"): return DumpSystem.binary(heap) { DumpSystem.writeLoaded($0) }
-    case AtomTable.intern("snifs"): return nativeFunctions(heap)
+    case Atoms.os_type: return heap.tuple(Atoms.unix, Atoms.linux)
+    case Atoms.os_version: return kernelVersion(heap)
+    case Atoms.cpu_topology: return cpuTopology(heap)
+    case Atoms.update_cpu_info: return Atoms.unchanged
+    case Atoms.c_compiler_used: return heap.tuple(Atoms.undefined, Atoms.undefined)
+    case Atoms.allocator: return allocators(heap)
+    case Atoms.alloc_util_allocators: return .nil
+    case Atoms.allocated_areas: return allocatedAreas(heap)
+    case Atoms.cpu_quota: return Atoms.unknown
+    case Atoms.dist: return DumpSystem.binary(heap) { DumpSystem.writeDistribution($0) }
+    case Atoms.info: return DumpSystem.binary(heap) { DumpSystem.writeInfo($0) }
+    case Atoms.loaded: return DumpSystem.binary(heap) { DumpSystem.writeLoaded($0) }
+    case Atoms.snifs: return nativeFunctions(heap)
     case Atoms.fullsweep_after: return heap.tuple(key, .small(ProcessDefaults.fullSweepAfter))
     case Atoms.min_heap_size: return heap.tuple(key, .small(ProcessDefaults.minHeapWords))
     case Atoms.min_bin_vheap_size: return heap.tuple(key, .small(ProcessDefaults.minBinaryWords))
@@ -180,8 +180,8 @@ private func kernelVersion(_ heap: Ref<Heap>) -> Term {
 
 private func timeSource(_ heap: Ref<Heap>, _ clock: String, _ time: Int64, isMonotonic: Bool) -> Term {
     var entries = [
-        heap.tuple(Atoms.function, AtomTable.intern("clock_gettime")),
-        heap.tuple(AtomTable.intern("clock_id"), AtomTable.intern(clock)),
+        heap.tuple(Atoms.function, Atoms.clock_gettime),
+        heap.tuple(Atoms.clock_id, AtomTable.intern(clock)),
         heap.tuple(Atoms.resolution, .small(1_000_000_000)),
     ]
     if isMonotonic { entries.append(heap.tuple(Atoms.extended, Atoms.no)) }

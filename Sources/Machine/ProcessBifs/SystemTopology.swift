@@ -7,14 +7,14 @@ import Terms
 /// `{cpu_topology, Which}`, `{allocator, Name}` and `{allocator_sizes, Name}`.
 func keyed(_ heap: Ref<Heap>, _ key: Term, _ value: Term) -> Term {
     switch key {
-    case AtomTable.intern("cpu_topology"):
+    case Atoms.cpu_topology:
         switch value {
-        case AtomTable.intern("detected"), AtomTable.intern("used"): return cpuTopology(heap)
-        case AtomTable.intern("defined"): return Atoms.undefined
+        case Atoms.detected, Atoms.used: return cpuTopology(heap)
+        case Atoms.defined: return Atoms.undefined
         default: return .none
         }
-    case AtomTable.intern("allocator"): return allocator(heap, value) { systemAllocator(heap) }
-    case AtomTable.intern("allocator_sizes"): return allocator(heap, value) { instance(heap, .nil) }
+    case Atoms.allocator: return allocator(heap, value) { systemAllocator(heap) }
+    case Atoms.allocator_sizes: return allocator(heap, value) { instance(heap, .nil) }
     default: return .none
     }
 }
@@ -35,7 +35,7 @@ private func allocator(_ heap: Ref<Heap>, _ name: Term, _ known: () -> Term) -> 
 }
 
 private func instance(_ heap: Ref<Heap>, _ items: Term) -> Term {
-    heap.list([heap.tuple(AtomTable.intern("instance"), .small(0), items)])
+    heap.list([heap.tuple(Atoms.instance, .small(0), items)])
 }
 
 private func systemOptions(_ heap: Ref<Heap>) -> Term {
@@ -44,7 +44,7 @@ private func systemOptions(_ heap: Ref<Heap>) -> Term {
 }
 
 private func systemAllocator(_ heap: Ref<Heap>) -> Term {
-    instance(heap, heap.list([heap.tuple(AtomTable.intern("options"), systemOptions(heap))]))
+    instance(heap, heap.list([heap.tuple(Atoms.options, systemOptions(heap))]))
 }
 
 /// `{glibc, Version, Features, Settings}`
@@ -53,9 +53,9 @@ func allocators(_ heap: Ref<Heap>) -> Term {
     confstr(Int32(_CS_GNU_LIBC_VERSION), &text, text.count)
     let name = text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
     let version = name.drop { !$0.isNumber }.split(separator: ".").compactMap { Int($0) }
-    let allocator = AtomTable.intern("sys_alloc")
+    let allocator = Atoms.sys_alloc
     let (term, elements) = heap.makeTuple(4)
-    elements[0] = AtomTable.intern("glibc").raw
+    elements[0] = Atoms.glibc.raw
     elements[1] = heap.list(version.map { Term.small($0) }).raw
     elements[2] = heap.list([allocator]).raw
     elements[3] = heap.list([heap.tuple(allocator, systemOptions(heap))]).raw
@@ -104,15 +104,15 @@ private func threads() -> [Thread] {
 func cpuTopology(_ heap: Ref<Heap>) -> Term {
     let all = threads()
     guard !all.isEmpty else { return Atoms.undefined }
-    func logical(_ thread: Thread) -> Term { heap.tuple(AtomTable.intern("logical"), .small(thread.number)) }
+    func logical(_ thread: Thread) -> Term { heap.tuple(Atoms.logical, .small(thread.number)) }
     let packages = Set(all.map(\.package)).sorted().map { package in
         let inside = all.filter { $0.package == package }
         let cores = Set(inside.map(\.core)).sorted().map { core in
             let sharing = inside.filter { $0.core == core }
-            let threads = sharing.map { heap.tuple(AtomTable.intern("thread"), logical($0)) }
-            return heap.tuple(AtomTable.intern("core"), sharing.count == 1 ? logical(sharing[0]) : heap.list(threads))
+            let threads = sharing.map { heap.tuple(Atoms.thread, logical($0)) }
+            return heap.tuple(Atoms.core, sharing.count == 1 ? logical(sharing[0]) : heap.list(threads))
         }
-        return heap.tuple(AtomTable.intern("processor"), heap.list(cores))
+        return heap.tuple(Atoms.processor, heap.list(cores))
     }
     return heap.list(packages)
 }

@@ -38,7 +38,7 @@ enum TraceFlags {
             (setOnFirstSpawn, Atoms.set_on_first_spawn), (setOnLink, Atoms.set_on_link),
             (setOnFirstLink, Atoms.set_on_first_link), (running, Atoms.running), (exiting, Atoms.exiting),
             (garbageCollection, Atoms.garbage_collection), (arity, Atoms.arity), (returnTo, Atoms.return_to),
-            (silent, Atoms.silent), (schedulerId, AtomTable.intern("scheduler_id")), (ports, Atoms.ports),
+            (silent, Atoms.silent), (schedulerId, Atoms.scheduler_id), (ports, Atoms.ports),
             (runningPorts, Atoms.running_ports), (runningProcs, Atoms.running_procs),
         ]
     }

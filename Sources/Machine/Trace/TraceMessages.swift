@@ -83,7 +83,7 @@ enum Trace {
     @inline(never) static func received(_ process: Ref<Process>, from sender: Term, _ message: Term) {
         let entry = Tracees.find(process)
         guard entry.flags & TraceFlags.receive != 0, receivePattern.isOn else { return }
-        let node = sender.isPid ? Nodes.local.pointee.name : AtomTable.intern("system")
+        let node = sender.isPid ? Nodes.local.pointee.name : Atoms.system
         let extra = receivePattern.run(process, [node, sender.isPid ? sender : Atoms.undefined, message])
         guard extra != Atoms.false, !receivePattern.hasProgram || entry.flags & TraceFlags.silent == 0 else { return }
         let parts = [Atoms.receive, message] + (extra == Atoms.true ? [] : [extra])
