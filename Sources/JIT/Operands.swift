@@ -247,6 +247,7 @@ struct OperandReader {
             instruction.seen = Feedback(word)
             // Beyond any register: nothing is collected there.
             if live <= 1023 { instruction.live = live }
+        case "w": instruction.seen = Feedback(word)
         default: instruction.operands.append(.raw(word))
         }
     }

@@ -97,12 +97,9 @@ final class Unit {
         return hasLost(bet, body, instruction) ? nil : bet
     }
 
-    /// A comparison that has only met small integers bets on them; one that was never run does not, nor do `is_lt` and
-    /// `is_ge` of any sources, which have no word for feedback.
+    /// A comparison that has only met small integers bets on them; one that was never run does not.
     func betsOnOrder(_ body: FunctionBody, _ instruction: Instruction) -> Bool {
-        guard speculates, body.hasRun, instruction.seen.isEmpty, instruction.op != .is_lt, instruction.op != .is_ge else {
-            return false
-        }
+        guard speculates, body.hasRun, instruction.seen.isEmpty else { return false }
         return !hasLost(.order, body, instruction)
     }
 

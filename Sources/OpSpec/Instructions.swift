@@ -8,7 +8,7 @@
 //     c     constant (immediate or literal)  i   constant that is an immediate
 //     d     any destination: x or y          f   label (not 0)
 //     j     label or 0: a position, or a Location with bit 0 set ("raise here")
-//     u     unsigned number
+//     u     unsigned number                      w   no operand: a word for feedback, 0 at first
 //
 // Encoding: word 0 the handler; then, if the pattern has x or y letters, one word with their 16-bit byte offsets in
 // order; then a word for each other operand in order. Rows are tried in order.
@@ -18,7 +18,7 @@
 // of x registers that live on, which a collection in the slow path visits; n(...)(...) a count, then that many of each
 // group; h(...) a tuple header, then a group for each element; v a source, or a pointer in a string segment.
 //
-// The upper halves of `l` words, and of packed words with two registers at most, belong to feedback
+// The upper halves of `l` and `w` words, and of packed words with two registers at most, belong to feedback
 // (Machine/Interpreter/Feedback.swift): slow paths count there what they meet, so whoever reads the operand masks it.
 
 /// How a handler leaves its fast path.
@@ -125,11 +125,11 @@ private let tests: [Instruction] =
         Instruction("is_lt_xx", "is_lt", "fxx", .fast),
         Instruction("is_lt_xi", "is_lt", "fxi", .fast),
         Instruction("is_lt_ix", "is_lt", "fix", .fast),
-        Instruction("is_lt", "is_lt", "fss", .fast),
+        Instruction("is_lt", "is_lt", "fssw", .fast),
         Instruction("is_ge_xx", "is_ge", "fxx", .fast),
         Instruction("is_ge_xi", "is_ge", "fxi", .fast),
         Instruction("is_ge_ix", "is_ge", "fix", .fast),
-        Instruction("is_ge", "is_ge", "fss", .fast),
+        Instruction("is_ge", "is_ge", "fssw", .fast),
         Instruction("is_eq", "is_eq", "fss", .fast),
         Instruction("is_ne", "is_ne", "fss", .fast),
         Instruction("is_eq_exact_xi", "is_eq_exact", "fxi", .pure),

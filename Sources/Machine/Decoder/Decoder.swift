@@ -285,7 +285,7 @@ struct Decoder: ~Copyable {
     }
 
     private mutating func matches(_ pattern: [UInt8]) -> Bool {
-        for (index, letter) in pattern.enumerated() {
+        for (index, letter) in pattern.enumerated() where letter != UInt8(ascii: "w") {
             let operand = operand(index)
             let isMatch =
                 switch letter {
@@ -321,6 +321,7 @@ struct Decoder: ~Copyable {
             case UInt8(ascii: "f"): code.reference(value(index))
             case UInt8(ascii: "j"): appendFail(index)
             case UInt8(ascii: "u"): code.append(number(row.operation, value(index)))
+            case UInt8(ascii: "w"): code.append(0)
             default: appendWord(index)
             }
         }

@@ -6,8 +6,6 @@
 import CMachine
 import Terms
 
-@inline(__always) private func bothSmall(_ a: Term, _ b: Term) -> Bool { a.raw & b.raw & 15 == 15 }
-
 @inline(__always) private func sum(_ a: Term, _ b: Term) -> Term? {
     let (value, overflow) = Int64(bitPattern: a.raw &- 15).addingReportingOverflow(Int64(bitPattern: b.raw))
     guard _fastPath(bothSmall(a, b)), _fastPath(!overflow) else { return nil }

@@ -1,6 +1,6 @@
 // Feedback.swift: what the slow paths of arithmetic and comparisons have met, for the JIT. It stands in the upper half of
-// an operand word whose lower half alone is the operand: `l` of arithmetic, the packed registers of comparisons. Four
-// counts of four bits that stop at 15; fast paths neither read nor write them.
+// an operand word whose lower half alone is the operand: `l` of arithmetic, the packed registers of comparisons, or a
+// word for nothing else. Four counts of four bits that stop at 15; fast paths neither read nor write them.
 //
 // Only while the JIT is on. Schedulers write and the compile thread reads without order: a count may be lost, the lower
 // half never changes, and nothing but speed depends on the counts.

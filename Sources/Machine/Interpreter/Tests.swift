@@ -40,7 +40,7 @@ import Terms
 // MARK: - Order
 
 /// Both small: their words compare as the integers do.
-@inline(__always) private func bothSmall(_ a: Term, _ b: Term) -> Bool { a.raw & b.raw & 15 == 15 }
+@inline(__always) func bothSmall(_ a: Term, _ b: Term) -> Bool { a.raw & b.raw & 15 == 15 }
 @inline(__always) private func less(_ a: Term, _ b: Term) -> Bool { Int64(bitPattern: a.raw) < Int64(bitPattern: b.raw) }
 
 @inline(__always) private func lessTest(
@@ -61,7 +61,7 @@ import Terms
     lessTest(m, Term(raw: m.word(3)), m.x(m.packed(0)), true, 4, fail: 2)
 }
 @inline(__always) func op_is_lt(_ m: Registers) -> Bool {
-    lessTest(m, m.source(m.word(2)), m.source(m.word(3)), true, 4, fail: 1)
+    lessTest(m, m.source(m.word(2)), m.source(m.word(3)), true, 5, fail: 1)
 }
 @inline(__always) func op_is_ge_xx(_ m: Registers) -> Bool {
     lessTest(m, m.x(m.packed(0)), m.x(m.packed(1)), false, 3, fail: 2)
@@ -73,42 +73,42 @@ import Terms
     lessTest(m, Term(raw: m.word(3)), m.x(m.packed(0)), false, 4, fail: 2)
 }
 @inline(__always) func op_is_ge(_ m: Registers) -> Bool {
-    lessTest(m, m.source(m.word(2)), m.source(m.word(3)), false, 4, fail: 1)
+    lessTest(m, m.source(m.word(2)), m.source(m.word(3)), false, 5, fail: 1)
 }
 
 private func branch(_ condition: Bool, _ next: CodePointer, _ fail: UInt64) -> CodePointer {
     condition ? next : codePointer(fail)
 }
 
-/// The comparison of two operands that are not both small integers, with Feedback in the word of the packed registers.
-private func order(_ pc: CodePointer, _ a: Term, _ b: Term) -> Int {
-    Feedback.note(pc + 1, a, b)
+/// The comparison of two operands that are not both small integers. `cell`: the word for Feedback.
+private func order(_ cell: CodePointer, _ a: Term, _ b: Term) -> Int {
+    Feedback.note(cell, a, b)
     return compareTerms(a, b)
 }
 
 func slow_is_lt_xx(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    branch(order(pc, c.packedX(pc, 0), c.packedX(pc, 1)) < 0, pc + 3, pc[2])
+    branch(order(pc + 1, c.packedX(pc, 0), c.packedX(pc, 1)) < 0, pc + 3, pc[2])
 }
 func slow_is_lt_xi(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    branch(order(pc, c.packedX(pc, 0), Term(raw: pc[3])) < 0, pc + 4, pc[2])
+    branch(order(pc + 1, c.packedX(pc, 0), Term(raw: pc[3])) < 0, pc + 4, pc[2])
 }
 func slow_is_lt_ix(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    branch(order(pc, Term(raw: pc[3]), c.packedX(pc, 0)) < 0, pc + 4, pc[2])
+    branch(order(pc + 1, Term(raw: pc[3]), c.packedX(pc, 0)) < 0, pc + 4, pc[2])
 }
 func slow_is_lt(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    branch(compareTerms(c.source(pc[2]), c.source(pc[3])) < 0, pc + 4, pc[1])
+    branch(order(pc + 4, c.source(pc[2]), c.source(pc[3])) < 0, pc + 5, pc[1])
 }
 func slow_is_ge_xx(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    branch(order(pc, c.packedX(pc, 0), c.packedX(pc, 1)) >= 0, pc + 3, pc[2])
+    branch(order(pc + 1, c.packedX(pc, 0), c.packedX(pc, 1)) >= 0, pc + 3, pc[2])
 }
 func slow_is_ge_xi(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    branch(order(pc, c.packedX(pc, 0), Term(raw: pc[3])) >= 0, pc + 4, pc[2])
+    branch(order(pc + 1, c.packedX(pc, 0), Term(raw: pc[3])) >= 0, pc + 4, pc[2])
 }
 func slow_is_ge_ix(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    branch(order(pc, Term(raw: pc[3]), c.packedX(pc, 0)) >= 0, pc + 4, pc[2])
+    branch(order(pc + 1, Term(raw: pc[3]), c.packedX(pc, 0)) >= 0, pc + 4, pc[2])
 }
 func slow_is_ge(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
-    branch(compareTerms(c.source(pc[2]), c.source(pc[3])) >= 0, pc + 4, pc[1])
+    branch(order(pc + 4, c.source(pc[2]), c.source(pc[3])) >= 0, pc + 5, pc[1])
 }
 
 // MARK: - Equality
