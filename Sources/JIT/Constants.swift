@@ -9,7 +9,7 @@ import Terms
 
 /// A function of the machine that native code calls with the C convention.
 enum Helper: UInt8, CaseIterable {
-    case slowCall, collect, compare, identical, equal, mapLookup, readBits, matchString, exit
+    case slowCall, collect, compare, identical, equal, mapLookup, mapPut, mapUpdate, readBits, matchString, exit
 
     var address: UInt64 {
         switch self {
@@ -19,6 +19,8 @@ enum Helper: UInt8, CaseIterable {
         case .identical: NativeHelpers.identicalAddress
         case .equal: NativeHelpers.equalAddress
         case .mapLookup: NativeHelpers.mapLookupAddress
+        case .mapPut: NativeHelpers.mapPutAddress
+        case .mapUpdate: NativeHelpers.mapUpdateAddress
         case .readBits: NativeHelpers.readBitsAddress
         case .matchString: NativeHelpers.matchStringAddress
         case .exit: JIT.exitHelperAddress

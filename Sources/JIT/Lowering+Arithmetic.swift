@@ -35,6 +35,7 @@ extension Lowering {
             fast(ir.equal(ir.and(list, 3), 1), to: 2, isSmall: false) { self.word(self.cell(list), self.current.op == .hd ? 0 : 1) }
         case .tuple_size:
             boxedFast(Subtag.tuple, bits: 24) { self.small(self.ir.shiftRightLogical(self.word($0, 0), self.ir.int(6))) }
+        case .byte_size: byteSize()
         case .map_size: boxedFast(Subtag.map, bits: 55) { self.small(self.word($0, 1)) }
         default: return false
         }
@@ -326,7 +327,7 @@ extension Lowering {
             case "==", "=:=": LLVMIntEQ
             default: LLVMIntNE
             }
-        ir.branch(ir.equal(ir.and(ir.and(a, b), 15), 15), small, general)
+        ir.branch(isSmall(ir.and(a, b)), small, general)
         ir.position(small)
         let onSmall = ir.compare(predicate, a, b)
         ir.branch(done)
@@ -425,6 +426,23 @@ extension Lowering {
         ir.position(inside)
         bets = [1]
         finish(ir.load(ir.i64, ir.offset(object, ir.shiftLeft(position, ir.int(3))), .heap), to: 3, isSmall: false)
+    }
+
+    /// Bit strings round up in the slow half.
+    private func byteSize() {
+        let term = value(1)
+        let (slow, part, whole) = (newBlock("slow"), newBlock("part"), newBlock("whole"))
+        demand(ir.equal(ir.and(term, 3), 2), or: slow, "boxed")
+        let object = self.object(term)
+        let kind = ir.and(word(object, 0), 63)
+        let isWhole = ir.or(ir.equal(kind, Subtag.refcBinary << 2), ir.equal(kind, Subtag.heapBinary << 2))
+        ir.branch(isWhole, whole, part)
+        ir.position(part)
+        demand(ir.equal(kind, Subtag.subBinary << 2), or: slow, "sub")
+        ir.branchRarely(ir.compare(LLVMIntNE, ir.and(word(object, 3), 0xFF), ir.int(0)), slow, whole)
+        slowHalf(slow)
+        ir.position(whole)
+        finish(small(word(object, 1)), to: 2, isSmall: true, bits: 55)
     }
 
     private func boxedFast(_ subtag: UInt64, bits: Int, _ result: (Value) -> Value) {

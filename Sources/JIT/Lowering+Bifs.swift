@@ -28,17 +28,13 @@ extension Lowering {
         let bytes = ir.shiftLeft(ir.add(size, ir.int(1)), ir.int(3))
         demandRoom(bytes, or: slow)
         demand(ir.compare(LLVMIntSGT, reductions, ir.int(1)))
-        let (fast, before) = (ir.currentBlock, known)
-        ir.position(slow)
-        if callSlow() { ir.branch(continuation()) }
-        known = before
-        ir.position(fast)
+        callElsewhere(slow)
         copy(object, header.map { Header.words($0) + 1 }, bytes: bytes)
         let copied = heapTop
         ir.store(element, ir.offset(copied, ir.shiftLeft(position, ir.int(3))), .heap)
         heapTop = ir.offset(copied, bytes)
-        reductions = ir.sub(reductions, ir.int(1))
         setX(0, boxed(copied))
+        reductions = ir.sub(reductions, ir.int(1))
         if let header { learnTuple(.x(0), header) }
         known.credits = 0
         ir.branch(continuation())

@@ -76,7 +76,7 @@ extension Lowering {
         case .remove_message, .timeout, .recv_marker_clear, .recv_marker_use: return callSlow()
         default:
             boxOperands()
-            if lowerTest() || lowerArithmetic() { return false }
+            if lowerTest() || lowerArithmetic() || lowerPutMap() { return false }
             if lowerFloat() || lowerBits() { return true }
             return callSlow()
         }

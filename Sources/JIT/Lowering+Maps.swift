@@ -40,13 +40,7 @@ extension Lowering {
         let guardFails = failBlock(4)
         let other = guardFails ?? newBlock("slow")
         _ = demandBoxed(map, Subtag.map, or: other)
-        if guardFails == nil {
-            let (isMap, before) = (ir.currentBlock, known)
-            ir.position(other)
-            if callSlow() { ir.branch(continuation()) }
-            known = before
-            ir.position(isMap)
-        }
+        if guardFails == nil { callElsewhere(other) }
         let found = ir.call(lookupHelper, [map, key])
         if isGet {
             failIfNone(found, other)
@@ -55,6 +49,27 @@ extension Lowering {
             set(3, ir.select(ir.equal(found, 0), ir.word(Atoms.false.raw), ir.word(Atoms.true.raw)))
         }
         ir.branch(continuation())
+    }
+
+    /// One key of a map gets a value. The machine's function does it if nothing need be collected, and touches nothing but
+    /// the heap; the rest is the slow function's.
+    func lowerPutMap() -> Bool {
+        guard current.op == .put_map_assoc || current.op == .put_map_exact, raw(4) == 1, FunctionBody.mayCollect(current) else {
+            return false
+        }
+        // Its new objects would take the words of floats without boxes.
+        guard !liveAfter.members.contains(where: known.unboxed.contains) else { return false }
+        let (map, key, value) = (value(0), value(5), value(6))
+        let put = helper(
+            current.op == .put_map_assoc ? .mapPut : .mapUpdate, ir.i64, [ir.pointer, ir.i64, ir.i64, ir.i64, ir.pointer, ir.pointer])
+        let changed = ir.call(put, [context, map, key, value, stack, heapTop])
+        let slow = newBlock("slow")
+        demand(ir.compare(LLVMIntNE, changed, ir.int(0)), or: slow, "changed")
+        callElsewhere(slow)
+        heapTop = ir.load(ir.pointer, ir.offset(processAddress, Field.top), .process)
+        set(1, changed)
+        ir.branch(continuation())
+        return true
     }
 
     private var lookupHelper: IRBuilder.Callee { helper(.mapLookup, ir.i64, [ir.i64, ir.i64]) }

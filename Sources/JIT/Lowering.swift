@@ -722,6 +722,15 @@ final class Lowering {
         ir.position(here)
     }
 
+    /// The slow function does the instruction from `slow` on; what is known here stays.
+    func callElsewhere(_ slow: BasicBlock) {
+        let (here, before) = (ir.currentBlock, known)
+        ir.position(slow)
+        if callSlow() { ir.branch(continuation()) }
+        known = before
+        ir.position(here)
+    }
+
     /// Goes on if there are `bytes` between heap and stack besides the reserve, and the words of the boxes that live floats
     /// may need. Otherwise the interpreter does the instruction, which must not have changed anything yet, and collects:
     /// that is rare, and the next call or return leads back.

@@ -1,6 +1,6 @@
 %% What the tests of hot code share: functions made of text, and calls enough for the JIT to take a function.
 -module(hot).
--export([load/2, forget/1, heat/2, warm/1, outcome/2]).
+-export([load/2, forget/1, heat/2, heat/3, warm/1, outcome/2]).
 
 -define(HOT, 3000).
 
@@ -30,6 +30,10 @@ forget(Name) ->
 %% Calls F so often.
 heat(_, 0) -> ok;
 heat(F, N) -> _ = F(N), heat(F, N - 1).
+
+%% The same with one argument.
+heat(_, _, 0) -> ok;
+heat(F, X, N) -> _ = F(X), heat(F, X, N - 1).
 
 %% What F(X) does, with the stack trace up to here.
 outcome(F, X) ->

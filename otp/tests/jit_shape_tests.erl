@@ -8,13 +8,13 @@
 tests() ->
     [{harmonic, fun harmonic/0}, {logistic, fun logistic/0}, {planets, fun planets/0}, {float_edges, fun float_edges/0},
      {float_errors, fun float_errors/0}, {integers_grow, fun integers_grow/0}, {small_edges, fun small_edges/0},
-     {change_of_types, fun change_of_types/0}, {compare_mixed, fun compare_mixed/0},
+     {change_of_types, fun change_of_types/0}, {compare_mixed, fun compare_mixed/0}, {compare_kept, fun compare_kept/0},
      {select_dense, fun select_dense/0}, {select_sparse, fun select_sparse/0}, {select_atoms, fun select_atoms/0},
      {select_arity, fun select_arity/0}, {select_terms, fun select_terms/0}, {select_next, fun select_next/0}, {clauses, fun clauses/0},
      {arguments, fun arguments/0}, {huge, fun huge/0}, {many_registers, fun many_registers/0},
      {apply_arities, fun apply_arities/0}, {fun_arities, fun fun_arities/0}, {closures, fun closures/0},
-     {fun_tail_calls, fun fun_tail_calls/0}, {mutual, fun mutual/0}, {maps_hot, fun maps_hot/0}, {records, fun records/0},
-     {binaries, fun binaries/0}, {building, fun building/0}, {dictionary, fun dictionary/0}, {comprehensions, fun comprehensions/0},
+     {fun_tail_calls, fun fun_tail_calls/0}, {mutual, fun mutual/0}, {maps_hot, fun maps_hot/0}, {map_changes, fun map_changes/0}, {records, fun records/0},
+     {binaries, fun binaries/0}, {sizes, fun sizes/0}, {building, fun building/0}, {dictionary, fun dictionary/0}, {comprehensions, fun comprehensions/0},
      {empty_field, fun empty_field/0}, {minus_zero, fun minus_zero/0}, {map_keys, fun map_keys/0}, {traced, fun traced/0}].
 
 %% ------------------------------------------------------------------------------------------------ numbers
@@ -84,6 +84,19 @@ compare_mixed() ->
     hot:heat(fun(X) -> orders(X, 5) end, ?HOT),
     erlang:phash2([orders(A, B) || A <- Values, B <- Values]).
 orders(A, B) -> {A < B, A =< B, A > B, A >= B, A == B, A /= B, A =:= B, A =/= B, max(A, B), min(A, B)}.
+
+%% Comparisons with what is kept over a call, and with constants; each round brings another kind of operands.
+compare_kept() ->
+    Rounds = [lists:seq(1, 500), [I * 0.5 || I <- lists:seq(1, 300)], [1 bsl 60 + I || I <- lists:seq(-20, 20)], [a, {}, [1], <<2>>, #{}], lists:seq(1, 500)],
+    Limits = [250, 99.5, 1 bsl 60, b],
+    [erlang:phash2([kept(L, X) || _ <- lists:seq(1, 8), X <- Round, L <- Limits]) || Round <- Rounds].
+kept(Limit, X) ->
+    Y = same(X),
+    Z = same(Limit),
+    {if Y < Limit -> less; true -> more end, if Y >= Limit -> more; true -> less end, if X < Z -> less; true -> more end,
+     if Limit =< Y -> more; true -> less end, if X < Limit -> less; true -> more end, if X >= Limit -> more; true -> less end,
+     if X < 99.5 -> less; true -> more end, if X >= 1152921504606846976 -> more; true -> less end, Z}.
+same(X) -> put(last, X), get(last).
 
 %% ------------------------------------------------------------------------------------------------ shapes of code
 
@@ -223,6 +236,28 @@ map_loop(0, M) -> M;
 map_loop(N, #{count := C, sum := S} = M) -> map_loop(N - 1, M#{count := C + 1, last => N, sum := S + N / 3}).
 look(K, M) -> case M of #{K := V} -> {ok, V}; #{a := V} -> {a, V}; _ -> none end.
 
+%% New values for one key, in maps of all sizes, with floats kept meanwhile.
+map_changes() ->
+    Maps = [maps:from_list([{I, I} || I <- lists:seq(1, N)]) || N <- [0, 1, 5, 31, 32, 33, 200]],
+    R = [erlang:phash2(changes(400, M, 1.5, 0.0)) || M <- Maps],
+    Bad = [{hot:outcome(fun put_one/1, M), hot:outcome(fun update_one/1, M), guarded(M)} || M <- [a, [], {}, 1.0 | Maps]],
+    hot:heat(fun put_one/1, #{}, ?HOT),
+    hot:heat(fun update_one/1, #{k => 0}, ?HOT),
+    {R, erlang:phash2(Bad), Bad =:= [{hot:outcome(fun put_one/1, M), hot:outcome(fun update_one/1, M), guarded(M)} || M <- [a, [], {}, 1.0 | Maps]],
+     [hot:outcome(fun update_one/1, M) || M <- [#{}, a, #{k => 1}]]}.
+changes(0, M, F, S) -> {M, F, S};
+changes(N, M, F, S) ->
+    G = F * 1.01,
+    T = M#{N rem 37 => N, {N} => S},
+    U = T#{N rem 11 => G},
+    V = U#{N rem 11 := {N, F}},
+    changes(N - 1, V#{k => T =:= U}, G - F * 0.02, S + G).
+put_one(M) -> M#{k => [M]}.
+update_one(M) -> {M#{k := 1.5}}.
+guarded(M) when M#{k => 1} =:= #{k => 1} -> true;
+guarded(M) when map_size(M#{1 := 2}) > 0 -> updated;
+guarded(_) -> false.
+
 -record(state, {n = 0, list = [], tuple = {}, f = 0.0}).
 records() ->
     S = #state{n = N, list = L} = record_loop(?HOT, #state{}),
@@ -248,6 +283,17 @@ strings(<<C, R/binary>>, W, A) -> strings(R, <<W/binary, C>>, A);
 strings(<<>>, W, A) -> lists:reverse([W | A]).
 text(<<C/utf8, R/binary>>, A) -> text(R, A + C);
 text(<<>>, A) -> A.
+
+sizes() ->
+    Binaries = [<<>>, <<1>>, <<1:3>>, binary:part(<<1, 2, 3, 4>>, 1, 2), binary:copy(<<7>>, 100), bits_from(<<1, 2, 3>>, 3), bits_from(<<1, 2, 3>>, 8)],
+    hot:heat(fun byte_size/1, <<1, 2>>, ?HOT),
+    hot:heat(fun sized/1, <<1, 2>>, ?HOT),
+    {[sized(B) || _ <- lists:seq(1, 3), B <- Binaries], [hot:outcome(fun sized/1, X) || X <- [a, [], {1}, #{}, 1.0, 1 bsl 70, self()]],
+     [big(B) || B <- [a, {} | Binaries]]}.
+bits_from(B, N) -> <<_:N, R/bits>> = B, R.
+sized(B) -> {byte_size(B), byte_size(B) * 8 - bit_size(B)}.
+big(B) when byte_size(B) > 1 -> true;
+big(_) -> false.
 
 building() ->
     {erlang:phash2([build(I, I * 0.25, <<I>>) || I <- lists:seq(0, 255)]), erlang:phash2(append(?HOT, <<>>)),

@@ -25,6 +25,33 @@ public enum NativeHelpers {
         mapGet(Term(raw: map), Term(raw: key))?.raw ?? 0
     }
 
+    /// The type of `mapPut`: a map, a key, its value, and the process's stack and heap.
+    typealias MapChange = @convention(c) (Ref<Context>, UInt64, UInt64, UInt64, Words, Words) -> UInt64
+
+    /// The map with another value for the key; 0 if the slow function must do it, because it is no map or something is to
+    /// be collected. Needs the process's stack and heap alone, and keeps its heap.
+    static let mapPut: MapChange = { c, map, key, value, stack, top in
+        changed(c, map, stack, top) { $0.mapPut($1, Term(raw: key), Term(raw: value)) }
+    }
+
+    /// The same if the map has the key, else 0.
+    static let mapUpdate: MapChange = { c, map, key, value, stack, top in
+        changed(c, map, stack, top) { $0.mapUpdate($1, Term(raw: key), Term(raw: value)) }
+    }
+
+    @inline(__always) private static func changed(
+        _ c: Ref<Context>, _ map: UInt64, _ stack: Words, _ top: Words, _ change: (Ref<Heap>, Term) -> Term?
+    ) -> UInt64 {
+        let map = Term(raw: map)
+        guard _fastPath(map.isMap), c.pointee.stress == 0 else { return 0 }
+        let process = c.process
+        process.pointee.stackTop = stack
+        process.pointee.heap.top = top
+        process.pointee.heap.limit = stack - Int(stackReserve)
+        guard let result = change(c.heap, map), _fastPath(!process.wantsCollection) else { return 0 }
+        return result.raw
+    }
+
     /// `bits` bits (at most 64) from bit `position` on, most significant first.
     static let readBits: @convention(c) (UInt64, Int, Int) -> UInt64 = { base, position, bits in
         Terms.readBits(Bytes(bitPattern: UInt(base)).unsafelyUnwrapped, position, bits)
@@ -48,6 +75,8 @@ public enum NativeHelpers {
     public static var identicalAddress: UInt64 { address(unsafeBitCast(identical, to: UInt.self)) }
     public static var equalAddress: UInt64 { address(unsafeBitCast(equal, to: UInt.self)) }
     public static var mapLookupAddress: UInt64 { address(unsafeBitCast(mapLookup, to: UInt.self)) }
+    public static var mapPutAddress: UInt64 { address(unsafeBitCast(mapPut, to: UInt.self)) }
+    public static var mapUpdateAddress: UInt64 { address(unsafeBitCast(mapUpdate, to: UInt.self)) }
     public static var readBitsAddress: UInt64 { address(unsafeBitCast(readBits, to: UInt.self)) }
     public static var matchStringAddress: UInt64 { address(unsafeBitCast(matchString, to: UInt.self)) }
     private static func address(_ function: UInt) -> UInt64 { UInt64(function) }
