@@ -85,6 +85,8 @@ wait(End) ->
     end.
 """
 FIGURES = re.compile(r"jit: cache: (\d+) units fetched in \d+ us, (\d+) entries refused, (\d+) units kept; LLVM (not )?loaded")
+# Milliseconds that runs go on for in turn, until the compile thread has done what a case is about: however busy the machine is.
+PAUSES = [500, 500, 1000, 1000, 2000, 4000, 8000, 16000, 32000]
 NEVER = ["--jit-threshold", "1000000000"]
 SOON = ["--jit-threshold", "200"]
 
@@ -135,9 +137,9 @@ class Suite:
     def run(self, flags, cache=None, code=None, pause=0):
         return self.finish(self.start(flags, cache, code, pause))
 
-    def until(self, name, isDone, flags, pause=1000):
-        """Runs until the compile thread is done, however busy the machine is. Answers the last run."""
-        for _ in range(10):
+    def until(self, name, isDone, flags):
+        """Runs until the compile thread is done. Answers the last run."""
+        for pause in PAUSES:
             run = self.run(flags, pause=pause)
             if run.output != self.expected or isDone(run):
                 break
@@ -163,9 +165,9 @@ class Suite:
     def fill(self, isEmpty=True):
         if isEmpty:
             shutil.rmtree(self.cache, ignore_errors=True)
-        # Until the program's own functions are there, however busy the machine is.
-        for _ in range(10):
-            run = self.run(SOON, pause=500)
+        # Until the program's own functions are there.
+        for pause in PAUSES:
+            run = self.run(SOON, pause=pause)
             if len(self.entries()) >= 5:
                 break
         return run
@@ -211,7 +213,7 @@ class Suite:
             self.same(name, run)
             self.check(name + ": figures", run.fetched == 0 and (run.refused > 0 or name == "empty"), str(vars(run)))
             # The program may end before its functions are compiled again.
-            again = self.until(name + ", again", lambda run: run.fetched > 0, NEVER, pause=500)
+            again = self.until(name + ", again", lambda run: run.fetched > 0, NEVER)
             self.check(name + ": replaced", again.fetched > 0, str(vars(again)))
 
     def foreign(self):
@@ -239,8 +241,8 @@ class Suite:
         for path in self.entries() + [left]:
             with open(path, "wb"):
                 os.utime(path, (1, 1))
-        for _ in range(10):
-            self.run(SOON, pause=1000)
+        for pause in PAUSES:
+            self.run(SOON, pause=pause)
             if not os.path.exists(left):
                 break
         self.check("temporary file", not os.path.exists(left))
@@ -338,8 +340,7 @@ class Suite:
             with open(path, "wb") as file:
                 file.write(b"x" * 65536)
             os.utime(path, (1, 1))
-        run = self.run(SOON + ["--jit-cache-limit", "1"], pause=3000)
-        self.same("limit", run)
+        run = self.until("limit", lambda run: run.kept > 0, SOON + ["--jit-cache-limit", "1"])
         size = sum((os.path.getsize(path) + 4095) & ~4095 for path in self.entries())
         self.check("limit: size", run.kept > 0 and size <= 1 << 20, str(size))
 
