@@ -69,6 +69,7 @@ public enum JIT {
         JITHooks.request = { JIT.request($0) }
         JITHooks.release = { JIT.release($0) }
         JITHooks.avoid = { JIT.avoid($0) }
+        JITHooks.allow = { JIT.allow($0) }
         Dump.start(options)
         if options.mayUseCache { Cache.boot(options) }
         if Cache.isOn { JITHooks.prepared = { Cache.noteModule($0) } }
@@ -352,9 +353,11 @@ public enum JIT {
         let number = nextUnit
         nextUnit += 1
         let dump = Dump(number, bodies, request, options, reader)
+        let inlinable = selectInlinable(bodies, reader)
         let unit = Unit(
-            number: number, bodies: bodies, inlinable: selectInlinable(bodies, reader), speculates: request.speculates,
+            number: number, bodies: bodies, inlinable: inlinable, speculates: request.speculates,
             lostBets: locked { lostBets }, features: (generator.cpu, generator.features))
+        unit.missed = missed(bodies, inlinable)
         unit.stressesExits = options.stressesExits
         if options.describesCode { unit.ir.keepUnwindTables() }
         let lines: (any LineNumbers)? = dump.map { $0.lines } ?? (options.describesCode ? SourceLines() : nil)
@@ -408,7 +411,7 @@ public enum JIT {
             statistics.functions += native.parts.count
         }
         lap(&statistics.linkingTime)
-        if Cache.isOn, Cache.write(unit, native, bytes) { statistics.kept += 1 }
+        if Cache.isOn, unit.missed.isEmpty, Cache.write(unit, native, bytes) { statistics.kept += 1 }
         lap(&statistics.otherTime)
         dump?.finish(unit, code: native)
         if traces {
@@ -447,7 +450,8 @@ public enum JIT {
     private static func isUsable(_ entry: CacheEntry, _ function: Ref<Function>) -> Bool {
         guard entry.functions.contains(function) else { return false }
         return locked {
-            entry.published.allSatisfy { item in
+            guard avoided.isDisjoint(with: entry.functions), avoided.isDisjoint(with: entry.inlined) else { return false }
+            return entry.published.allSatisfy { item in
                 let word = item.function.pointee.code! + item.word
                 return originals[UInt(bitPattern: word)] ?? word.pointee == handlerAddress(item.op)
             }
@@ -506,6 +510,13 @@ public enum JIT {
             open += body.localCallees
         }
         return result
+    }
+
+    /// Callees that are left out because they are traced.
+    private static func missed(_ bodies: [FunctionBody], _ inlinable: [Ref<Function>: FunctionBody]) -> Set<Ref<Function>> {
+        let avoided = locked { self.avoided }
+        if avoided.isEmpty { return [] }
+        return avoided.intersection((bodies + inlinable.values).flatMap(\.localCallees))
     }
 
     private static func isWarm(_ function: Ref<Function>, _ least: UInt64) -> Bool {

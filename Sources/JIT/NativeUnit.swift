@@ -17,6 +17,8 @@ final class NativeUnit: @unchecked Sendable {
     let parts: [Part]
     /// Functions whose code it has taken in.
     let inlined: Set<Ref<Function>>
+    /// Functions that are not in it because they were traced.
+    let missed: Set<Ref<Function>>
     let exits: [(function: Ref<Function>, word: Int, reason: String)]
     let words: [Words]
     let code: NativeCode
@@ -40,6 +42,7 @@ final class NativeUnit: @unchecked Sendable {
         self.time = time
         speculates = unit.speculates
         inlined = unit.inlined
+        missed = unit.missed
         exits = unit.exits.map { ($0.body.function, $0.instruction.start, $0.reason) }
         words = unit.published.map { $0.function.pointee.code! + $0.word }
         codeBytes = symbols.codeBytes
@@ -61,6 +64,7 @@ final class NativeUnit: @unchecked Sendable {
         self.time = time
         speculates = entry.speculates
         inlined = Set(entry.inlined)
+        missed = []
         exits = entry.exits
         words = published.map { $0.function.pointee.code! + $0.word }
         codeBytes = entry.sizes.reduce(0, +)
@@ -110,9 +114,13 @@ extension JIT {
     static func publish(_ native: NativeUnit, _ addresses: [UInt64]) -> Bool {
         let isWanted = locked {
             // Purged or traced meanwhile.
-            guard !isRetired, !native.inlined.contains(where: { avoided.contains($0) }),
+            guard !isRetired, avoided.isDisjoint(with: native.inlined),
                 !native.parts.contains(where: { refused[$0.function] != nil })
-            else { return false }
+            else {
+                // They may ask again.
+                for part in native.parts { part.function.pointee.calls = JITHooks.threshold }
+                return false
+            }
             for part in native.parts { discard(part.function) }
             for (word, address) in zip(native.words, addresses) {
                 let key = UInt(bitPattern: word)
@@ -129,6 +137,7 @@ extension JIT {
         }
         statistics.codeBytes += native.codeBytes
         statistics.mappedBytes += native.code.byteCount
+        if locked({ !native.missed.isSubset(of: avoided) }) { compileAgain(native) }
         return true
     }
 
@@ -154,13 +163,29 @@ extension JIT {
     /// Native code calls the functions of its unit directly and takes others in, so a traced function must be in none.
     static func avoid(_ function: Ref<Function>) {
         let isReplaced = locked {
+            guard avoided.insert(function).inserted else { return false }
             discard(function)
             for unit in units.values where unit.inlined.contains(function) { discard(unit) }
             refused[function] = "it is traced"
-            avoided.insert(function)
             return !replaced.isEmpty
         }
         if isReplaced { wake() }
+    }
+
+    /// It is not traced any more, and may be compiled as if it had never been; so are the units that had to do without it.
+    static func allow(_ function: Ref<Function>) {
+        let poorer = locked { () -> [NativeUnit] in
+            guard avoided.remove(function) != nil else { return [] }
+            refused[function] = nil
+            // It may have asked meanwhile.
+            function.pointee.calls = JITHooks.threshold
+            return units.values.filter { $0.missed.contains(function) && unitOf[$0.parts[0].function] == $0.number }
+        }
+        poorer.forEach(compileAgain)
+    }
+
+    private static func compileAgain(_ unit: NativeUnit) {
+        enqueue(Request(function: unit.parts[0].function, speculates: unit.speculates, isAgain: true))
     }
 
     /// Frees replaced code that no thread can be in any more: return addresses are words, so the slices that ran when it

@@ -47,6 +47,8 @@ final class Unit {
     let inlinable: [Ref<Function>: FunctionBody]
     /// Those of them that have been inlined.
     private(set) var inlined: Set<Ref<Function>> = []
+    /// Functions that must not be taken in now.
+    var missed: Set<Ref<Function>> = []
     /// Slow halves of arithmetic give native code up, but where that was done too often before.
     let speculates: Bool
     let lostBets: [Ref<Function>: Set<LostBet>]

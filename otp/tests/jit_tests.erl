@@ -27,13 +27,25 @@ doubled(N, Sum) -> doubled(N - 1, Sum + twice(N)).
 %% A breakpoint in a function whose code others have taken in.
 traced_callee() ->
     Hot = doubled(?HOT * 10, 0),
-    erlang:trace_pattern({?MODULE, half, 1}, true, [local]),
-    erlang:trace(self(), true, [call]),
-    Traced = doubled(3, 0),
+    Tracer = spawn(fun() -> collected([]) end),
+    erlang:trace(self(), true, [call, {tracer, Tracer}]),
+    %% Once a breakpoint is gone the code becomes native again, and the next one counts all the same.
+    Rounds = [begin
+        erlang:trace_pattern({?MODULE, half, 1}, true, Flags),
+        Traced = doubled(3, 0),
+        Counted = erlang:trace_info({?MODULE, half, 1}, call_count),
+        erlang:trace_pattern({?MODULE, half, 1}, false, Flags),
+        Tracer ! {all, self()},
+        {Traced, Counted, receive {all, List} -> List end, doubled(?HOT * 3, 0)}
+    end || Flags <- [[local], [call_count], [local], [global], [local, call_count], [call_count]]],
     erlang:trace(self(), false, [call]),
-    erlang:trace_pattern({?MODULE, half, 1}, false, [local]),
-    {Hot, Traced, [receive {trace, _, call, MFA} -> MFA after 1000 -> none end || _ <- [1, 2, 3]],
-     receive X -> X after 0 -> none end, doubled(?HOT, 0)}.
+    exit(Tracer, kill),
+    {Hot, Rounds, doubled(?HOT, 0)}.
+collected(List) ->
+    receive
+        {all, To} -> To ! {all, lists:reverse(List)}, collected([]);
+        {trace, _, call, MFA} -> collected([MFA | List])
+    end.
 
 wrong(X) -> [checked(X + 1) | []].
 checked(X) when X < 0 -> X;

@@ -106,10 +106,12 @@ enum Breakpoints {
             }
             return
         }
-        function.publish(entry: flags & ~(BreakpointFlags.global | BreakpointFlags.save) != 0 ? stub : record.pointee.entry)
+        let isLocal = flags & ~(BreakpointFlags.global | BreakpointFlags.save) != 0
+        function.publish(entry: isLocal ? stub : record.pointee.entry)
         if let export = record.pointee.export, export.pointee.function == function, !export.isNative {
             export.publish(entry: flags != 0 ? stub : record.pointee.entry)
         }
+        if isLocal { JITHooks.avoid?(function) } else { JITHooks.allow?(function) }
     }
 
     /// Under the lock: the function has got new code (decoded or compiled). False: it is not traced.

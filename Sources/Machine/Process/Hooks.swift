@@ -50,7 +50,9 @@ public enum JITHooks {
     /// A module has been read; nobody runs it yet.
     nonisolated(unsafe) public static var prepared: (@convention(thin) (LoadedModule) -> Void)? = nil
     /// The function is traced: calls of it must go through its entry, so it leaves native code and stays out of it.
+    /// Under the code-modification lock, like `allow`, which ends it.
     nonisolated(unsafe) public static var avoid: (@convention(thin) (Ref<Function>) -> Void)? = nil
+    nonisolated(unsafe) public static var allow: (@convention(thin) (Ref<Function>) -> Void)? = nil
     /// No process will return to the code of this module. True: the JIT still reads it; once that is over it calls
     /// `LoadedModule.retire` again.
     nonisolated(unsafe) public static var release: (@convention(thin) (LoadedModule) -> Bool)? = nil

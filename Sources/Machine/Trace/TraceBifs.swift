@@ -121,20 +121,7 @@ func erts_internal_trace_pattern_3(_ process: Ref<Process>, _ arguments: Argumen
     guard let names = functionPattern(arguments[0]) else { return process.raise(Atoms.badarg, cause: .none) }
     process.bump(100)
     let count = withExportsLocked { apply(request, names) }
-    if request.change == .on, let avoid = JITHooks.avoid { localFunctions().forEach { avoid($0) } }
     return .small(count)
-}
-
-/// Functions whose local calls are traced.
-private func localFunctions() -> [Ref<Function>] {
-    withExportsLocked {
-        var list: [Ref<Function>] = []
-        Breakpoints.forEach { record in
-            guard record.pointee.flags & ~BreakpointFlags.global != 0, let function = record.pointee.function else { return }
-            list.append(function)
-        }
-        return list
-    }
 }
 
 private func setEventPattern(_ process: Ref<Process>, _ event: Term, _ request: PatternRequest, _ flags: Term) -> Term {
