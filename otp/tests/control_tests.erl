@@ -14,7 +14,7 @@ tests() ->
      {badfun, fun() -> F = id(no_fun), F(1) end},
      {badarity, fun() -> F = fun(X) -> X end, G = id(F), catch erlang:apply(G, [1, 2]), G(1, 2) end},
      {fun_errors, fun() -> [failing_call(K, F) || K <- [call, checked, last, apply, apply_last, kept], F <- [fun(X, Y) -> {X, Y} end, x, fun lists:nope/2]] end},
-     {apply_many, fun() -> [{N, Tail, many(fun(L) -> apply_many(Kind, L) end, lists:duplicate(N, a) ++ Tail)} || Kind <- [function, last, applied, applied_last], N <- [2, 255, 256, 300, 1022, 1023, 1024, 1500], Tail <- [[], b]] end},
+     {apply_many, fun() -> [{N, Tail, many(fun(L) -> apply_many(Kind, L) end, lists:duplicate(N, a) ++ Tail)} || Kind <- [function, last, applied, applied_last], N <- [2, 3, 255, 256, 259, 300, 771, 1022, 1023, 1024, 1500], Tail <- [[], b]] end},
      {increment_constants, fun() -> [names(fun() -> F(id(a)) end) || F <- [fun(X) -> {X + 1} end, fun(X) -> {1 + X} end, fun(X) -> {X - 1} end, fun(X) -> {X - -2} end, fun(X) -> {X - 0} end, fun(X) -> {1 - X} end, fun(X) -> {X + -3} end, fun(_) -> {[] + 10230} end, fun(_) -> {a - 2} end, fun(X) -> {X + 1.0} end, fun(X) -> {X + (1 bsl 70)} end, fun(X) -> {-X} end]] end},
      {negative_zero, fun() -> [{<<(negated(A * 1.0)):64/float>>, <<(-id(A)):64/float>>} || A <- [0.0, -0.0, 1.5]] end},
      {dropped_line, fun() -> dropped_line(id(b), id(4)) end},

@@ -285,6 +285,15 @@ extension UnsafeMutablePointer where Pointee == Context {
         }
         return rest.isNil ? count : nil
     }
+
+    /// Its first elements into x(0)... Requires: there are so many.
+    fileprivate func spreadFirst(_ count: Int, of list: Term) {
+        var rest = list
+        for index in 0..<count {
+            x[index] = rest.head
+            rest = rest.tail
+        }
+    }
 }
 
 func slow_apply(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
@@ -339,7 +348,12 @@ func slow_apply_2(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
         c.x[0] = fun
         c.x[1] = list
         let reason = badArguments(list, limit: 1022)
-        if reason.isNil, fun.isFun { return c.raiseArity(fun, list, nil, 0) }
+        if reason.isNil, fun.isFun {
+            // OTP looks at the lowest byte of their number, and the fun finds as many as it wants.
+            guard fun.funArity == lengthOfProper(list) & 0xFF else { return c.raiseArity(fun, list, nil, 0) }
+            c.spreadFirst(fun.funArity, of: list)
+            return c.enterFun(fun, arity: fun.funArity, location: 0)
+        }
         return c.raiseFromBif(Exports.findOrMake(Atoms.erlang, Atoms.apply, 2), reason.isNil ? Atoms.badarg : reason)
     }
     return c.enterFun(fun, arity: arity, location: 0)
@@ -358,7 +372,7 @@ func slow_check_apply(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     }
     let isFitting =
         arity == 3
-        ? target.isAtom && c.x[1].isAtom && count < 1024 : target.isBoxed(Subtag.fun) && target.funArity == count
+        ? target.isAtom && c.x[1].isAtom && count < 1024 : target.isBoxed(Subtag.fun) && target.funArity == count & 0xFF
     if rest.isNil, isFitting { return pc + 3 }
     if arity == 2, rest.isNil, count <= 255, let count = c.spread(c.x[1]) {
         return c.enterFun(target, arity: count, location: pc[2])
@@ -366,6 +380,16 @@ func slow_check_apply(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     if arity == 2, rest.isNil, count < 1023, target.isFun { return c.raiseArity(target, c.x[1], nil, pc[2]) }
     c.pushReturn(pc + 3)
     return c.enter(Exports.findOrMake(Atoms.erlang, Atoms.apply, arity).pointee.entry, live: arity)
+}
+
+private func lengthOfProper(_ list: Term) -> Int {
+    var rest = list
+    var count = 0
+    while rest.isCons {
+        rest = rest.tail
+        count += 1
+    }
+    return count
 }
 
 func isProperList(_ term: Term) -> Bool {
