@@ -142,7 +142,9 @@ procs() ->
      {set_on_first_spawn, fun() -> P = worker(), erlang:trace(P, true, [send, set_on_first_spawn]), {Q} = ask(P, fun() -> spawner(fun() -> receive x -> ok end end) end), {R} = ask(P, fun() -> spawner(fun() -> receive x -> ok end end) end), F = [sorted(erlang:trace_info(X, flags)) || X <- [P, Q, R]], collect(P), F end},
      {set_on_link, fun() -> P = worker(), Q = worker(), erlang:trace(P, true, [send, set_on_link]), ask(P, fun() -> link(Q) end), F = [sorted(erlang:trace_info(X, flags)) || X <- [P, Q]], collect(P), F end},
      {running, fun() -> P = worker(), erlang:trace(P, true, [running]), ask(P, fun() -> ok end), L = collect(P), lists:usort([element(3, E) || E <- L]) end},
-     {garbage_collection, fun() -> P = worker(), erlang:trace(P, true, [garbage_collection]), ask(P, fun() -> erlang:garbage_collect() end), L = collect(P), [{element(3, E), is_list(element(4, E))} || E <- L] end}].
+     {garbage_collection, fun() -> P = worker(), erlang:trace(P, true, [garbage_collection]), ask(P, fun() -> erlang:garbage_collect() end), L = collect(P), [{element(3, E), is_list(element(4, E))} || E <- L] end},
+     %% A minor collection that turns out to be none.
+     {minor_collection, fun() -> P = worker(), erlang:trace(P, true, [garbage_collection]), ask(P, fun() -> erlang:garbage_collect(self(), [{type, minor}]) end), L = collect(P), [element(3, E) || E <- lists:sublist(L, 4)] end}].
 
 sorted({K, L}) when is_list(L) -> {K, lists:sort(L)};
 sorted(X) -> X.

@@ -36,9 +36,8 @@ extension UnsafeMutablePointer where Pointee == Process {
         let isMinor = !major && pointee.minorSinceFull < pointee.fullSweepAfter
         let traced = isTraced
         if traced { Trace.collecting(self, isMinor ? Atoms.gc_minor_start : Atoms.gc_major_start, words: need) }
-        defer {
-            if traced { Trace.collecting(self, isMinor ? Atoms.gc_minor_end : Atoms.gc_major_end, words: 0) }
-        }
+        var end = isMinor ? Atoms.gc_minor_end : Atoms.gc_major_end
+        defer { if traced { Trace.collecting(self, end, words: 0) } }
         let start = Microstates.begin()
         let monitored = SystemMonitor.beginCollection()
         var before = youngUsed
@@ -49,6 +48,11 @@ extension UnsafeMutablePointer where Pointee == Process {
             moved = collectMinor(x, live, extra, size: blockSize(stack + youngUsed))
             size = sizeAfterMinor(usedWords + stack + need + reserve)
         } else {
+            if traced, isMinor {
+                Trace.collecting(self, end, words: 0)
+                Trace.collecting(self, Atoms.gc_major_start, words: need)
+                end = Atoms.gc_major_end
+            }
             guard let target = majorSize(stack, release) else { return false }
             before += oldUsed
             moved = collectMajor(x, live, extra, release, size: target)
@@ -186,8 +190,7 @@ extension UnsafeMutablePointer where Pointee == Process {
         var both = OffHeapList()
         if let release {
             collector.released.forEachMoved(release) { object in
-                let isBinary = Header.subtag(object[0]) == Subtag.refcBinary
-                Ref<Binary>(bitPattern: UInt(object[isBinary ? 3 : 1])).unsafelyUnwrapped.retain()
+                retainOffHeap(object)
                 link(object, &both)
             }
             collector.released.free(release)
