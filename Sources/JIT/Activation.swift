@@ -74,7 +74,7 @@ extension FunctionBody {
     func funTarget(_ instruction: Instruction) -> Ref<Function>? {
         guard [.call_fun, .call_fun2, .call_fun_last, .call_fun2_last].contains(instruction.op),
             case .raw(let word) = instruction.operands[instruction.operands.count - 2],
-            case .raw(let arity) = instruction.operands[0], let (entry, target) = FunTarget.function(word),
+            case .raw(let arity) = instruction.operands[0], let (entry, target) = FunTarget.function(word, of: LoadedModule.of(function)),
             target.pointee.module == function.pointee.module, UInt64(entry.pointee.arity) == arity,
             target.pointee.arity == entry.pointee.arity + entry.pointee.freeCount, target.pointee.arity <= 255
         else { return nil }

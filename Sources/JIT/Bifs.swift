@@ -69,6 +69,8 @@ func enigma_jit_stats_0(_ process: Ref<Process>, _ arguments: Arguments) -> Term
         ("compile_time", microseconds(s.compileTime)), ("ir_time", microseconds(s.loweringTime)),
         ("optimise_time", microseconds(s.optimisingTime)), ("emit_time", microseconds(s.emittingTime)),
         ("link_time", microseconds(s.linkingTime)),
+        ("generations", .number(LoadedModule.liveCount)), ("fun_entries", .number(FunEntries.entryCount)),
+        ("literal_size", .number(Literals.byteCount)),
     ]
     if isOff { pairs.append(("off_reason", .text(reason))) }
     return Answer.map(pairs).build(process.heap)

@@ -120,8 +120,13 @@ final class Listing: LineNumbers {
         case "target" where word == FunTarget.several: return "several"
         case "bytes", "heapBytes": return "\(word / 8)w"
         case "entry", "target":
-            let fun = UnsafePointer<FunEntry>(bitPattern: UInt(word))!.pointee
-            return "fun \(fun.module.atomText)#\(fun.index)/\(fun.arity)"
+            // What was called may be gone.
+            var text = "?"
+            FunEntries.forEach { entry in
+                guard UInt64(UInt(bitPattern: entry)) == word else { return }
+                text = "fun \(entry.pointee.module.atomText)#\(entry.pointee.index)/\(entry.pointee.arity)"
+            }
+            return text
         default:
             // Small numbers are counts, large ones mostly addresses.
             return word < 1 << 16 ? "\(word)" : "0x" + String(word, radix: 16)

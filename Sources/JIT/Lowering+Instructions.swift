@@ -235,7 +235,7 @@ extension Lowering {
         let slow = newBlock("slow")
         func demand(_ condition: Value) { self.demand(condition, or: slow, "fun") }
         let object = demandBoxed(fun, Subtag.fun, or: slow)
-        let kind = word(object, 2)
+        let kind = word(object, 3)
         demand(ir.equal(ir.and(kind, 0x100_00FF), UInt64(arity)))
         let entry = ir.toPointer(word(object, 1))
         let function = ir.load(ir.pointer, ir.offset(entry, Field.funFunction), .process)
@@ -293,9 +293,9 @@ extension Lowering {
         let object = take(Layout.funWords + count)
         setWord(object, 0, ir.word(Header.make(Layout.funWords - 1 + count, Subtag.fun)))
         setWord(object, 1, unit.constants.word(.funEntry(entry)))
-        setWord(object, 2, ir.word(UInt64(entry.pointee.arity) | UInt64(count) << 8))
-        setWord(object, 3, processID)
-        setWord(object, 4, ir.word(Term.nil.raw))
+        setWord(object, 2, ir.word(0))
+        setWord(object, 3, ir.word(UInt64(entry.pointee.arity) | UInt64(count) << 8))
+        setWord(object, 4, processID)
         for (index, value) in values.enumerated() { setWord(object, 5 + index, value) }
         set(1, boxed(object))
     }

@@ -202,7 +202,7 @@ extension Lowering {
         let arity = value(2)
         pass(if: ir.equal(ir.and(term, 3), 2), failAt: 0)
         pass(if: ir.equal(ir.and(word(object(term), 0), 63), Subtag.fun << 2), failAt: 0)
-        let wanted = ir.or(ir.shiftLeft(ir.and(word(object(term), 2), 0xFF), ir.int(4)), ir.int(15))
+        let wanted = ir.or(ir.shiftLeft(ir.and(word(object(term), 3), 0xFF), ir.int(4)), ir.int(15))
         end(ir.equal(wanted, arity), failAt: 0)
     }
 

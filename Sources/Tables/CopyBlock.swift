@@ -51,12 +51,11 @@ private func copyObject(
         return index &+ 4
     case Subtag.fun:
         target[index &+ 1] = source[index &+ 1]
-        target[index &+ 2] = source[index &+ 2]
-        let creator = source[index &+ 3]
-        target[index &+ 3] =
-            creator & 3 != 3 && (creator & ~3) &- start < length ? creator &+ distance : creator
-        target[index &+ 4] = source[index &+ 4]
-        return index &+ 5
+        target[index &+ 2] = 0
+        target[index &+ 3] = source[index &+ 3]
+        let fun = Term.boxed(source + index)
+        if !fun.funIsExternal { fun.funEntry.noteCopy() }
+        return index &+ 4
     default:
         let end = index &+ 1 &+ Header.words(header)
         var position = index &+ 1

@@ -86,8 +86,20 @@ public func releaseOffHeap(_ list: OffHeapList) {
     var next = list.first
     while let object = next {
         next = Words(bitPattern: UInt(object[2]))
-        let owned = Header.subtag(object[0]) == Subtag.refcBinary ? object[3] : object[1]
-        Ref<Binary>(bitPattern: UInt(owned)).unsafelyUnwrapped.release()
+        switch Header.subtag(object[0]) {
+        case Subtag.refcBinary: Ref<Binary>(bitPattern: UInt(object[3])).unsafelyUnwrapped.release()
+        case Subtag.fun: Term.boxed(object).funEntry.release()
+        default: Ref<Binary>(bitPattern: UInt(object[1])).unsafelyUnwrapped.release()
+        }
+    }
+}
+
+/// What an object of an off-heap list owns has one owner more: a copy of the object.
+public func retainOffHeap(_ object: Words) {
+    switch Header.subtag(object[0]) {
+    case Subtag.refcBinary: Ref<Binary>(bitPattern: UInt(object[3])).unsafelyUnwrapped.retain()
+    case Subtag.fun: Term.boxed(object).funEntry.retain()
+    default: Ref<Binary>(bitPattern: UInt(object[1])).unsafelyUnwrapped.retain()
     }
 }
 

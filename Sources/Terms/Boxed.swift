@@ -5,8 +5,8 @@
 //     float            [1] IEEE double
 //     reference        [1] number 0 (18 bits) | number 1 << 32   [2] number 2        alias: [3] the pid
 //     magic reference  [1] MagicBinary *   [2] next off-heap object
-//     fun              [1] FunEntry * or Export *   [2] kind, see Fun   [3] creator pid or nil   [4] unused
-//                      [5...] free variables
+//     fun              [1] FunEntry * or Export *   [2] next off-heap object if it is counted   [3] kind, see Fun
+//                      [4] creator pid or nil   [5...] free variables
 //     refc binary      [1] size in bytes   [2] next off-heap object   [3] Binary *   [4] first byte   [5] flags
 //     heap binary      [1] size in bytes   [2...] the bytes
 //     sub-binary       [1] size in whole bytes  [2] byte offset  [3] see SubBinary  [4] the refc or heap binary
@@ -16,7 +16,7 @@
 //     external ref     [1] NodeEntry *   [2] number 0 | number 1 << 32   [3] number 2   [4] 0
 //     map              see Maps.swift
 //
-// Off-heap objects (refc binary, magic reference) are chained through word 2 from the heap's OffHeapList.
+// Off-heap objects (refc binary, magic reference, some funs: FunCount.swift) are chained through word 2 from the heap's OffHeapList.
 
 public import CMachine
 
@@ -60,11 +60,11 @@ extension Term {
 
     // MARK: Funs
 
-    /// Requires: isFun. Word 2 of a fun: arity in bits 0-7, number of free variables in bits 8-23, bit 24 external.
-    @inlinable public var funIsExternal: Bool { pointer[2] &>> 24 & 1 == 1 }
-    @inlinable public var funArity: Int { Int(pointer[2] & 0xFF) }
-    @inlinable public var funFreeCount: Int { Int(pointer[2] &>> 8 & 0xFFFF) }
-    @inlinable public var funCreator: Term { Term(raw: pointer[3]) }
+    /// Requires: isFun. Word 3 of a fun: arity in bits 0-7, number of free variables in bits 8-23, bit 24 external.
+    @inlinable public var funIsExternal: Bool { pointer[3] &>> 24 & 1 == 1 }
+    @inlinable public var funArity: Int { Int(pointer[3] & 0xFF) }
+    @inlinable public var funFreeCount: Int { Int(pointer[3] &>> 8 & 0xFFFF) }
+    @inlinable public var funCreator: Term { Term(raw: pointer[4]) }
     @inlinable public func funFree(_ index: Int) -> Term { Term(raw: pointer[5 &+ index]) }
     /// Requires: a local fun.
     @inlinable @inline(__always) public var funEntry: Ref<FunEntry> { Ref(bitPattern: UInt(pointer[1])).unsafelyUnwrapped }

@@ -21,6 +21,8 @@ public struct KeptLiterals {
         released = Literals.released
     }
 
+    @inline(__always) var keepsNone: Bool { size == 0 }
+
     @inline(__always) func keeps(_ address: UInt) -> Bool {
         address &- literalBase < size && (released == nil || !isReleased(address))
     }
@@ -104,7 +106,7 @@ public func copyToLiterals(_ term: Term, offHeap: Ref<OffHeapList>) -> (term: Te
                 case Subtag.map: first = header &>> 40 & 3 == 1 ? 1 : 2
                 case Subtag.fun:
                     // A creator of another node is boxed.
-                    if pointer[3] & 3 != 3 { next = pointer[3] }
+                    if pointer[4] & 3 != 3 { next = pointer[4] }
                     first = Layout.funWords
                 case Subtag.subBinary:
                     size &+= partWords(pointer) &- Layout.subBinaryWords
@@ -172,7 +174,7 @@ private struct Copier {
                 case Subtag.tuple: scan += 1
                 case Subtag.map: scan += word &>> 40 & 3 == 1 ? 1 : 2
                 case Subtag.fun:
-                    if scan[3] & 3 != 3 { scan[3] = move(scan[3], offHeap) }
+                    if scan[4] & 3 != 3 { scan[4] = move(scan[4], offHeap) }
                     scan += Layout.funWords
                 default: scan += Header.words(word) &+ 1
                 }
@@ -213,6 +215,14 @@ private struct Copier {
         } else if subtag == Subtag.magicReference {
             Ref<Binary>(bitPattern: UInt(target[1])).unsafelyUnwrapped.retain()
             link(target, bytes: 0, offHeap)
+        } else if subtag == Subtag.fun, !Term.boxed(target).funIsExternal {
+            // Who looks through the processes does not see a copy that is kept outside of them.
+            if literals.keepsNone {
+                Term.boxed(target).funEntry.retain()
+                link(target, bytes: 0, offHeap)
+            } else {
+                Term.boxed(target).funEntry.noteCopy()
+            }
         }
         return UInt64(UInt(bitPattern: target)) | 2
     }

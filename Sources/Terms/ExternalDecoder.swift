@@ -268,12 +268,12 @@ private struct ExternalDecoder: ~Copyable {
         let object = heap.allocate(Layout.funWords + free)
         object[0] = Header.make(Layout.funWords - 1 + free, Subtag.fun)
         object[1] = UInt64(UInt(bitPattern: entry))
-        object[2] = UInt64(arity) | UInt64(free) << 8
-        object[3] = Term.nil.raw
-        object[4] = 0
+        object[3] = UInt64(arity) | UInt64(free) << 8
+        object[4] = Term.nil.raw
+        heap.linkOffHeap(object, bytes: 0)
         slot[0] = Term.boxed(object).raw
         push(object + Layout.funWords, free)
-        push(object + 3, 1)
+        push(object + 4, 1)
         return true
     }
 
@@ -530,9 +530,9 @@ extension UnsafeMutablePointer where Pointee == Heap {
         let object = allocate(Layout.funWords)
         object[0] = Header.make(Layout.funWords - 1, Subtag.fun)
         object[1] = UInt64(UInt(bitPattern: export))
-        object[2] = UInt64(arity) | 1 << 24
-        object[3] = Term.nil.raw
-        object[4] = 0
+        object[2] = 0
+        object[3] = UInt64(arity) | 1 << 24
+        object[4] = Term.nil.raw
         return .boxed(object)
     }
 }

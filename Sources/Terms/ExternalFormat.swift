@@ -60,7 +60,7 @@ public struct ExternalEncoding: Sendable {
 
 /// What decoding and printing need from the layers above. Filled at boot, constant afterwards.
 public enum TermHooks {
-    /// The table entry of a fun: module, 16 bytes of uniq, index, old uniq, arity, free variables.
+    /// The table entry of a fun, with one holder more: module, 16 bytes of uniq, index, old uniq, arity, free variables.
     nonisolated(unsafe) public static var funEntry:
         (
             @convention(thin) (

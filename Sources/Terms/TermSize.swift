@@ -52,8 +52,7 @@ private func addObject(_ term: Term, _ stack: inout WordStack) -> Int {
         let skipped = Header.mapKind(object[0]) == MapKind.node ? 1 : 2
         push(object + skipped, words &- skipped)
     case Subtag.fun:
-        push(object + 3, 1)
-        push(object + Layout.funWords, words &- Layout.funWords)
+        push(object + 4, words &- 4)
     case Subtag.subBinary: return subBinarySize(term)
     // OTP keeps as many numbers as the reference has, after two words of its own and a count.
     case Subtag.externalReference: return 4 &+ term.referenceWords.count / 2

@@ -24,6 +24,50 @@ fib(N) -> fib(N - 1) + fib(N - 2).
 big(0, Acc) -> Acc;
 big(N, Acc) -> big(N - 1, Acc + N).
 """
+WARM = """
+-module(warm).
+-export([outer/2, small/1, is/2, traced/2, again/2]).
+outer(0, A) -> A;
+outer(N, A) -> outer(N - 1, small(A)).
+small(A) -> (A * 3 + 1) band 1023.
+%% Runs it until it is native code of a later unit.
+again(Unit, N) when N > 0 ->
+    outer(300, 1),
+    case enigma_jit:info({?MODULE, outer, 2}) of
+        #{state := compiled, unit := U} when U > Unit -> U;
+        _ -> receive after 5 -> again(Unit, N - 1) end
+    end.
+is(State, N) when N > 0 ->
+    [?MODULE:small(I) || I <- lists:seq(1, 100)],
+    case enigma_jit:info({?MODULE, small, 1}) of
+        #{state := State} -> true;
+        _ -> receive after 5 -> is(State, N - 1) end
+    end.
+%% What is native code is traced, and native code again once it is not.
+traced(Pattern, Kind) ->
+    Tracer = spawn(fun() -> counts(0) end),
+    Flags = case Kind of meta -> [{meta, Tracer}]; _ -> [Kind] end,
+    true = is(compiled, 4000),
+    Unit = again(0, 4000),
+    true = erlang:trace_pattern(Pattern, true, Flags) > 0,
+    #{state := refused, reason := <<"it is traced">>} = enigma_jit:info({?MODULE, small, 1}),
+    1 = erlang:trace(self(), true, [call, {tracer, Tracer}]),
+    69 = outer(6, 1),
+    Met = messages(Tracer) >= 6,
+    Met = Kind =:= local orelse Kind =:= meta,
+    #{state := refused} = enigma_jit:info({?MODULE, small, 1}),
+    Poorer = case Pattern of {_, small, _} -> again(Unit, 4000); _ -> Unit end,
+    true = erlang:trace_pattern(Pattern, false, [case Kind of meta -> meta; _ -> Kind end]) > 0,
+    _ = messages(Tracer),
+    true = again(Poorer, 4000) > Poorer,
+    true = is(compiled, 4000),
+    69 = outer(6, 1),
+    0 = messages(Tracer),
+    1 = erlang:trace(self(), false, [call]),
+    exit(Tracer, kill).
+messages(Tracer) -> Tracer ! {count, self()}, receive {counted, N} -> N end.
+counts(N) -> receive {count, To} -> To ! {counted, N}, counts(0); _ -> counts(N + 1) end.
+"""
 RESULT = "6765 %d" % ((1 << 60) + 3000 * 3001 // 2)
 
 
@@ -195,6 +239,24 @@ class Tests:
             child.kill()
             child.wait()
 
+    def test_traced_code(self):
+        """Once a breakpoint is gone its function is compiled again, and so is what had to do without it."""
+        for flags in [["--jit-threshold", "50"], ["--jit-eager", "--jit-only", "warm", "+S", "1"]]:
+            done = self.run(flags, ", ".join(
+                "warm:traced(%s, %s)" % (pattern, kind)
+                for pattern in ["{warm, small, 1}", "{warm, '_', '_'}"] for kind in ["local", "meta", "call_count", "call_time"])
+                + ", io:format(\"fine\")")
+            expect(done.stdout == "fine", done.stdout + done.stderr)
+
+    def test_changing_storm(self):
+        """Ever new code, whose funs are passed around: funs, literals, functions and native code of the old go."""
+        notes = []
+        for flags in [[], ["+S", "1"]]:
+            done = self.run(["--jit-threshold", "50"] + flags, "changing_storm:main(%d)" % (self.reloads // 2), limit=900)
+            expect(done.stdout.startswith("ok"), done.stdout + done.stderr)
+            notes.append(done.stdout.strip())
+        return notes[-1]
+
     def test_reload_storm(self):
         done = self.run(["--jit-threshold", "50"], "reload_storm:main(%d)" % self.reloads, limit=900)
         expect(done.stdout.startswith("ok"), done.stdout + done.stderr)
@@ -209,7 +271,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         with open(folder + "/hot.erl", "w") as file:
             file.write(HOT)
-        subprocess.run(["erlc", "-o", folder, folder + "/hot.erl", HERE + "/reload_storm.erl"], check=True)
+        with open(folder + "/warm.erl", "w") as file:
+            file.write(WARM)
+        subprocess.run(["erlc", "-o", folder] + [folder + "/" + name for name in ["hot.erl", "warm.erl"]]
+                       + [HERE + "/reload_storm.erl", HERE + "/changing_storm.erl"], check=True)
         tests = Tests(enigma, reloads, folder)
         for name in [n for n in dir(Tests) if n.startswith("test_") and (not only or n in only)]:
             try:

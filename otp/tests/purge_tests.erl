@@ -9,6 +9,9 @@ tests() ->
      {literals_in_old_heap, fun literals_in_old_heap/0},
      {persistent_after_erase, fun persistent_after_erase/0},
      {trace_after_purge, fun trace_after_purge/0},
+     {funs_after_purge, fun funs_after_purge/0},
+     {funs_on_their_way, fun funs_on_their_way/0},
+     {decoded_funs, fun decoded_funs/0},
      {many_reloads, fun many_reloads/0}].
 
 load(Version) -> {module, ?M} = code:load_binary(?M, "x", code(Version)).
@@ -94,6 +97,89 @@ trace_after_purge() ->
         unload(),
         R
     end.
+
+%% Versions that come and go, with funs in the place where others were freed.
+others() ->
+    [begin load(N), F = ?M:make(N), {N, x, _} = F(x), unload() end || N <- lists:seq(100, 110)],
+    overwrite().
+
+%% A fun outlives its code wherever it is kept, and reaches the code again when that is loaded once more.
+funs_after_purge() ->
+    load(1),
+    F = ?M:make(1),
+    Self = self(),
+    Holder = spawn(fun() -> receive {keep, G} -> receive tell -> Self ! {held, G} end end end),
+    Holder ! {keep, F},
+    T = ets:new(t, []),
+    C = ets:new(c, [ordered_set, compressed]),
+    ets:insert(T, [{key, [F]}, {other, ?M:make(7)}]),
+    ets:insert(C, {key, {F}}),
+    put(kept, F),
+    persistent_term:put(?MODULE, {F}),
+    self() ! {queued, F},
+    erlang:send_after(1500, self(), {late, F}),
+    Reference = monitor(process, Holder, [{tag, {down, F}}]),
+    unload(),
+    others(),
+    garbage_collect(),
+    others(),
+    Unloaded = catch F(1),
+    ets:delete(T, other),
+    Holder ! tell,
+    Funs = [F, receive {held, A} -> A end, receive {queued, B} -> B end, get(kept), element(1, persistent_term:get(?MODULE)),
+            receive {late, D} -> D end, receive {{down, E}, Reference, _, _, _} -> E end,
+            hd(ets:lookup_element(T, key, 2)), element(1, ets:lookup_element(C, key, 2))],
+    persistent_term:erase(?MODULE),
+    others(),
+    Infos = lists:usort([[erlang:fun_info(G, I) || I <- [module, name, arity, env, type, index]] || G <- Funs]),
+    load(1),
+    Results = lists:usort([G(2) || G <- Funs]),
+    unload(),
+    others(),
+    {length(Funs), element(1, element(2, Unloaded)) =:= undef, lists:usort(Funs) =:= [F], Infos, Results, erlang:fun_info(F, name)}.
+
+%% Funs that go round between processes while their code is purged and others take its place.
+funs_on_their_way() ->
+    load(1),
+    Ring = [spawn_link(fun() -> pass(none) end) || _ <- lists:seq(1, 5)],
+    [P ! {next, Q} || {P, Q} <- lists:zip(Ring, tl(Ring) ++ [hd(Ring)])],
+    [P ! {token, ?M:make(N)} || {N, P} <- lists:enumerate(Ring), _ <- [1, 2]],
+    unload(),
+    others(),
+    others(),
+    load(1),
+    [begin P ! {hold, self()}, receive {holding, P} -> ok end end || P <- Ring],
+    [P ! {stop, self()} || P <- Ring],
+    Held = lists:append([receive {P, Funs} -> [G(x) || G <- Funs] end || P <- Ring]),
+    unload(),
+    lists:sort(Held).
+
+pass(Next) ->
+    receive
+        {next, P} -> pass(P);
+        {hold, To} -> To ! {holding, self()}, receive {stop, To} -> To ! {self(), flush()} end;
+        {token, F} when is_pid(Next) -> Next ! {token, F}, pass(Next)
+    end.
+flush() -> receive {token, F} -> [F | flush()] after 0 -> [] end.
+
+%% Funs that were made from bytes, before and after their code was there.
+decoded_funs() ->
+    load(3),
+    Bytes = term_to_binary(?M:make(3)),
+    unload(),
+    F = binary_to_term(Bytes),
+    others(),
+    G = binary_to_term(Bytes),
+    put(decoded, [binary_to_term(Bytes) || _ <- lists:seq(1, 3)]),
+    others(),
+    erase(decoded),
+    garbage_collect(),
+    others(),
+    load(3),
+    R = {F =:= G, F(1), G(1), (binary_to_term(Bytes))(1), F =:= ?M:make(3)},
+    unload(),
+    others(),
+    {R, term_to_binary(F) =:= term_to_binary(G), [try binary_to_term(binary:part(Bytes, 0, N)) catch error:E -> E end || N <- [20, 40, byte_size(Bytes) - 1]]}.
 
 %% Memory in use does not grow with the number of reloads.
 many_reloads() ->

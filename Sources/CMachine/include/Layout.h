@@ -125,7 +125,8 @@ typedef struct Export {
     Function *_Nullable function;   // current code, null if none; code-modification lock
 } Export;
 
-/// A `fun` defined in a module (one row of FunT), found again by module, uniq and index after a reload; never freed.
+/// A `fun` defined in a module (one row of FunT), found again by module, uniq and index after a reload. Freed when no
+/// module and no fun names it (FunEntries.swift).
 typedef struct FunEntry {
     struct FunEntry *_Nullable next;
     Function *_Nullable function;  // null while the module is not loaded; release store under the code lock
@@ -135,6 +136,10 @@ typedef struct FunEntry {
     uint32_t oldUniq;
     uint32_t arity;      // as programs see it
     uint32_t freeCount;
+    uint64_t holders;    // funs that are counted: those outside processes, and decoded ones; atomic
+    uint32_t modules;    // generations of the module that name it; lock of FunEntries
+    uint32_t isIdle;     // no module names it, or did not for a while: it is in the list of these; lock of FunEntries
+    uint64_t watch;      // FunWatch; atomic, relaxed
 } FunEntry;
 
 /// A lock of four bytes: 0 free, 1 taken, 2 taken with waiters (futex).

@@ -15,6 +15,6 @@ public func bootCodeTables() {
     }
     TermHooks.funEntry = { module, uniq, index, oldUniq, arity, freeCount in
         FunEntries.findOrMake(
-            module, uniq: uniq, index: index, oldUniq: oldUniq, arity: arity, freeCount: freeCount)
+            module, uniq: uniq, index: index, oldUniq: oldUniq, arity: arity, freeCount: freeCount, forModule: false)
     }
 }

@@ -1,5 +1,8 @@
 // FunEntries.swift: the table of local funs. An entry is found again by module, uniq (the module's MD5) and index, so a
-// fun made before a reload of the same code, or decoded from bytes, reaches the loaded code. Entries are never freed.
+// fun made before a reload of the same code, or decoded from bytes, reaches the loaded code.
+//
+// An entry is freed when nothing names it any more: no generation of the module, no counted fun (FunCount.swift), and no
+// process. The processes are asked for entries that no module names together with what a purge leaves (LiteralReleases).
 
 public import CMachine
 import Glibc
@@ -11,6 +14,15 @@ public enum FunEntries {
     nonisolated(unsafe) private static var mask = 0
     nonisolated(unsafe) private static var count = 0
     nonisolated(unsafe) private static var lock = Lock()
+    /// Entries that no module named when they were put here, each once.
+    nonisolated(unsafe) private static var idle: [Ref<FunEntry>] = []
+
+    /// Entries there are.
+    public static var entryCount: Int {
+        vm_lock(&lock)
+        defer { vm_unlock(&lock) }
+        return count
+    }
 
     private static func hash(_ module: Term, _ uniq: UnsafePointer<UInt8>, _ index: UInt32) -> Int {
         let word = UnsafeRawPointer(uniq).loadUnaligned(as: UInt64.self)
@@ -18,12 +30,29 @@ public enum FunEntries {
         return Int(truncatingIfNeeded: hash ^ hash >> 32)
     }
 
-    /// The entry, made if need be. `uniq`: 16 bytes; `arity` as programs see it, without the free variables.
+    /// The entry, made if need be, for a module, which calls `leave` at its end, or for a counted fun. `uniq`: 16 bytes;
+    /// `arity` as programs see it, without the free variables.
     public static func findOrMake(
-        _ module: Term, uniq: UnsafePointer<UInt8>, index: UInt32, oldUniq: UInt32, arity: Int, freeCount: Int
+        _ module: Term, uniq: UnsafePointer<UInt8>, index: UInt32, oldUniq: UInt32, arity: Int, freeCount: Int,
+        forModule: Bool
     ) -> Ref<FunEntry> {
         vm_lock(&lock)
         defer { vm_unlock(&lock) }
+        let entry = find(module, uniq, index, oldUniq, arity, freeCount)
+        // Its code may make funs in processes that have answered, and be gone before the others have.
+        entry.noteCopy()
+        if forModule {
+            entry.pointee.modules += 1
+        } else {
+            entry.retain()
+            if entry.pointee.modules == 0 { addIdle(entry) }
+        }
+        return entry
+    }
+
+    private static func find(
+        _ module: Term, _ uniq: UnsafePointer<UInt8>, _ index: UInt32, _ oldUniq: UInt32, _ arity: Int, _ freeCount: Int
+    ) -> Ref<FunEntry> {
         let hash = hash(module, uniq, index)
         if let buckets {
             var next = buckets[hash & mask]
@@ -57,8 +86,65 @@ public enum FunEntries {
         buckets![hash & mask] = entry
     }
 
+    // MARK: Freeing
+
+    private static func addIdle(_ entry: Ref<FunEntry>) {
+        guard entry.pointee.isIdle == 0 else { return }
+        entry.pointee.isIdle = 1
+        idle.append(entry)
+    }
+
+    /// A generation of the module has come to its end.
+    static func leave(_ entries: UnsafeMutablePointer<Ref<FunEntry>>, _ count: Int) {
+        vm_lock(&lock)
+        defer { vm_unlock(&lock) }
+        for index in 0..<count {
+            entries[index].pointee.modules -= 1
+            if entries[index].pointee.modules == 0 { addIdle(entries[index]) }
+        }
+    }
+
+    /// The entries that processes are to be asked for, by address. They stay until `endAsking`.
+    static func beginAsking() -> [Ref<FunEntry>] {
+        vm_lock(&lock)
+        defer { vm_unlock(&lock) }
+        defer { idle = [] }
+        for entry in idle { entry.watch = FunWatch.asked }
+        return idle.sorted { $0 < $1 }
+    }
+
+    /// Frees those that nobody names; the others may be asked for again. `isHeld`: a process has one, by index.
+    static func endAsking(_ entries: [Ref<FunEntry>], _ isHeld: [Bool]) {
+        vm_lock(&lock)
+        defer { vm_unlock(&lock) }
+        for (index, entry) in entries.enumerated() {
+            let isUnused = entry.watch == FunWatch.asked && !isHeld[index] && entry.holderCount == 0
+            entry.watch = FunWatch.none
+            if entry.pointee.modules > 0 {
+                entry.pointee.isIdle = 0
+            } else if isUnused {
+                remove(entry)
+            } else {
+                idle.append(entry)
+            }
+        }
+    }
+
+    private static func remove(_ entry: Ref<FunEntry>) {
+        let bucket = hash(entry.pointee.module, entry.uniqBytes, entry.pointee.index) & mask
+        if buckets![bucket] == entry {
+            buckets![bucket] = entry.pointee.next
+        } else {
+            var before = buckets![bucket]!
+            while before.pointee.next != entry { before = before.pointee.next! }
+            before.pointee.next = entry.pointee.next
+        }
+        count -= 1
+        entry.deallocate()
+    }
+
     /// Calls `body` with every entry.
-    static func forEach(_ body: (Ref<FunEntry>) -> Void) {
+    public static func forEach(_ body: (Ref<FunEntry>) -> Void) {
         vm_lock(&lock)
         defer { vm_unlock(&lock) }
         guard let buckets else { return }
@@ -97,7 +183,7 @@ extension UnsafeMutablePointer where Pointee == FunEntry {
         vm_store_pointer(UnsafeMutableRawPointer(self) + offset, function)
     }
 
-    /// The 16 bytes of uniq. The entry is never freed, so the pointer stays good.
+    /// The 16 bytes of uniq. Good as long as the entry.
     public var uniqBytes: UnsafePointer<UInt8> {
         let offset = MemoryLayout<FunEntry>.offset(of: \FunEntry.uniq).unsafelyUnwrapped
         return UnsafeRawPointer(self + 0).advanced(by: offset).assumingMemoryBound(to: UInt8.self)

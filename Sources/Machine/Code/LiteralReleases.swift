@@ -1,5 +1,5 @@
 // LiteralReleases.swift: freeing what processes may still point to: the literals of purged code, what stack traces name of
-// it (functions, locations, lines), persistent terms that were replaced. The process erts_literal_area_collector asks every
+// it (functions, locations, lines), the table entries of its funs, persistent terms that were replaced. The process erts_literal_area_collector asks every
 // process, batch by batch, and says when all have answered.
 //
 // Each batch takes two rounds of questions. A process that answers in the first has seen which areas are being released, so
@@ -28,13 +28,20 @@ struct Releasable {
     }
 }
 
-/// One batch, with the ranges of addresses that nobody may point to when it is freed. Constant, except `isNamed`, until it is freed.
+/// One batch, with the ranges of addresses that nobody may point to when it is freed. Constant, except `isNamed` and `isHeld`, until it is freed.
 final class Release: @unchecked Sendable {
     let literals: [LiteralArea]
     fileprivate(set) var modules: [LoadedModule]
     let memory: [UnsafeMutableRawPointer]
     /// By index in `modules`: a stack trace names it. Under the lock of LiteralReleases.
     var isNamed: [Bool]
+    /// Entries of funs, by address.
+    let funs: [Ref<FunEntry>]
+    /// By index in `funs`: a process holds one. Under the lock of LiteralReleases.
+    var isHeld: [Bool]
+    /// Addresses of `funs`, so that looking for one needs no array.
+    private let funAddresses: UnsafeMutablePointer<UInt>
+    private let funBounds: Range<UInt>
     /// The literal areas, in the order of `literals`.
     let areas: Words
     private let literalBounds: Range<UInt>
@@ -45,6 +52,11 @@ final class Release: @unchecked Sendable {
         modules = batch.modules
         memory = batch.memory
         isNamed = [Bool](repeating: false, count: modules.count)
+        funs = FunEntries.beginAsking()
+        isHeld = [Bool](repeating: false, count: funs.count)
+        funAddresses = .allocate(capacity: max(funs.count, 1))
+        for (index, fun) in funs.enumerated() { funAddresses[index] = UInt(bitPattern: fun) }
+        funBounds = funs.isEmpty ? 0..<0 : UInt(bitPattern: funs[0])..<UInt(bitPattern: funs[funs.count - 1]) + 1
         areas = AddressRanges.make(literals.map(\.range))
         literalBounds = bounds(literals.map(\.range))
         traceBounds = bounds(modules.map(\.traceRange))
@@ -55,6 +67,7 @@ final class Release: @unchecked Sendable {
         if UInt(word) &- literalBounds.lowerBound < literalBounds.upperBound &- literalBounds.lowerBound {
             return AddressRanges.find(areas, word) != nil
         }
+        if UInt(word) &- funBounds.lowerBound < funBounds.upperBound &- funBounds.lowerBound, fun(UInt(word)) != nil { return true }
         return UInt(word) &- traceBounds.lowerBound < traceBounds.upperBound &- traceBounds.lowerBound
             && module(named: UInt(word)) != nil
     }
@@ -62,12 +75,27 @@ final class Release: @unchecked Sendable {
     /// Index of the module that a word of a raw stack trace belongs to.
     func module(named word: UInt) -> Int? { modules.firstIndex { $0.containsTraceData(word) } }
 
+    /// Index of the entry that a word of a fun names.
+    func fun(_ word: UInt) -> Int? {
+        guard word & 7 == 0 else { return nil }
+        var (low, high) = (0, funs.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if funAddresses[middle] == word { return middle }
+            if funAddresses[middle] < word { low = middle + 1 } else { high = middle }
+        }
+        return nil
+    }
+
     func free() {
         for area in literals { area.free() }
         for block in memory { Glibc.free(block) }
     }
 
-    deinit { Glibc.free(areas) }
+    deinit {
+        Glibc.free(areas)
+        funAddresses.deallocate()
+    }
 }
 
 private func bounds(_ ranges: [Range<UInt>]) -> Range<UInt> {
@@ -140,6 +168,7 @@ public enum LiteralReleases {
         // Dropping the last reference frees a module.
         for (module, isNamed) in zip(release.modules, release.isNamed) where isNamed { named.append(module) }
         release.modules = []
+        FunEntries.endAsking(release.funs, release.isHeld)
         previous = release
     }
 
@@ -150,14 +179,18 @@ public enum LiteralReleases {
         vm_unlock(&lock)
         guard let release, process.holds(release) else { return Atoms.ok }
         guard mayCollect else { return Atoms.need_gc }
-        if process.collectReleasing(release), !release.modules.isEmpty { process.forEachWord { note($0, release) } }
+        if process.collectReleasing(release), !release.modules.isEmpty || !release.funs.isEmpty {
+            process.forEachWord { note($0, release) }
+        }
         return Atoms.ok
     }
 
     private static func note(_ word: UInt64, _ release: Release) {
-        guard release.covers(word), let index = release.module(named: UInt(word)) else { return }
+        guard release.covers(word) else { return }
+        let (module, fun) = (release.module(named: UInt(word)), release.fun(UInt(word)))
         vm_lock(&lock)
-        release.isNamed[index] = true
+        if let module { release.isNamed[module] = true }
+        if let fun { release.isHeld[fun] = true }
         vm_unlock(&lock)
     }
 }

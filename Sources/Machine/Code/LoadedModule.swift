@@ -15,6 +15,10 @@ public final class LoadedModule: @unchecked Sendable {
         public let function: Ref<Function>
     }
 
+    /// Generations in memory. Atomic.
+    nonisolated(unsafe) private static var live: UInt64 = 0
+    public static var liveCount: Int { Int(vm_load_relaxed(&live)) }
+
     public let name: Term
     /// By index of the Code chunk's operands: 0 is [].
     public let atoms: Ref<Term>
@@ -58,6 +62,7 @@ public final class LoadedModule: @unchecked Sendable {
     private var literalOffHeap = OffHeapList()
     /// Export of each exported function, by function index.
     private let exportOf: UnsafeMutablePointer<Ref<Export>?>
+    private var hasLeftFuns = false
     /// It is, or was, in the module table. Under the code-modification lock.
     private(set) var isPublished = false
 
@@ -119,9 +124,10 @@ public final class LoadedModule: @unchecked Sendable {
             (funs + row).initialize(
                 to: FunEntries.findOrMake(
                     atoms[1], uniq: md5, index: UInt32(row), oldUniq: lambda.oldUniq,
-                    arity: lambda.arity - lambda.freeCount, freeCount: lambda.freeCount))
+                    arity: lambda.arity - lambda.freeCount, freeCount: lambda.freeCount, forModule: true))
             (funFunctions + row).initialize(to: functions + Int(index.labels[lambda.label].function))
         }
+        _ = vm_fetch_add(&Self.live, 1)
         let hasNifs = isStaticNifLibrary(name)
         for row in 0..<functionCount { fillFunction(row, index.functions[row], hasNifs: hasNifs) }
         JITHooks.prepared?(self)
@@ -154,7 +160,9 @@ public final class LoadedModule: @unchecked Sendable {
     }
 
     deinit {
+        _ = vm_fetch_sub(&Self.live, 1)
         freeCode()
+        leaveFuns()
         locations.free()
         functions.deallocate()
         atoms.deallocate()
@@ -292,7 +300,15 @@ public final class LoadedModule: @unchecked Sendable {
     private func takeRelease() -> Releasable {
         let literals = takeLiterals()
         freeCode()
+        leaveFuns()
         return Releasable(literals: literals.map { [$0] } ?? [], modules: [self])
+    }
+
+    /// The module names its funs no longer.
+    private func leaveFuns() {
+        guard !hasLeftFuns else { return }
+        hasLeftFuns = true
+        FunEntries.leave(funs, funCount)
     }
 
     /// Frees what only running code needs. Requires: no process runs it or will return to it.

@@ -127,7 +127,10 @@ public enum Modules {
                 module.markPublished()
                 publishFuns(module)
                 if module.onLoad != nil {
-                    entry.pending?.retire()
+                    if let pending = entry.pending {
+                        _ = withdrawFuns(pending)
+                        pending.retire()
+                    }
                     entry.pending = module
                     waiting.append(module.name)
                 } else {
@@ -236,16 +239,21 @@ public enum Modules {
                 entry.pending = nil
             }
             guard let module = entry.old else { return false }
-            var funs: [(entry: Ref<FunEntry>, function: Ref<Function>)] = []
-            for index in 0..<module.funCount {
-                let fun = module.funs[index]
-                guard fun.pointee.function == module.funFunctions[index] else { continue }
-                funs.append((fun, module.funFunctions[index]))
-                fun.publish(function: nil)
-            }
-            purge = Purge(name: name, module: module, savedOld: saved, funs: funs)
+            purge = Purge(name: name, module: module, savedOld: saved, funs: withdrawFuns(module))
             return true
         }
+    }
+
+    /// Makes funs not lead to the module any more; answers those that did.
+    private static func withdrawFuns(_ module: LoadedModule) -> [(entry: Ref<FunEntry>, function: Ref<Function>)] {
+        var funs: [(entry: Ref<FunEntry>, function: Ref<Function>)] = []
+        for index in 0..<module.funCount {
+            let fun = module.funs[index]
+            guard fun.pointee.function == module.funFunctions[index] else { continue }
+            funs.append((fun, module.funFunctions[index]))
+            fun.publish(function: nil)
+        }
+        return funs
     }
 
     /// Gives up: the old code stays. False if that purge is not under way.

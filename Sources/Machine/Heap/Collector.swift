@@ -141,7 +141,7 @@ struct Collector {
         switch Header.subtag(word) {
         case Subtag.tuple: first = scan + 1
         case Subtag.map: first = scan + (word &>> 40 & 3 == 1 ? 1 : 2)
-        case Subtag.fun: first = scan + 3
+        case Subtag.fun: first = scan + 4
         case Subtag.subBinary: first = scan + 4
         case Subtag.matchContext:
             forward(scan + 1)

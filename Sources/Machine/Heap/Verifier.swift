@@ -47,7 +47,7 @@ extension UnsafeMutablePointer where Pointee == Process {
             switch Header.subtag(word) {
             case Subtag.tuple: first = scan + 1
             case Subtag.map: first = scan + (Header.mapKind(word) == 1 ? 1 : 2)
-            case Subtag.fun: first = scan + 3
+            case Subtag.fun: first = scan + 4
             case Subtag.subBinary: first = scan + 4
             default: break
             }

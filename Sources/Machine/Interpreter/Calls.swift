@@ -110,7 +110,7 @@ func slow_call_ext_last(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
 @inline(__always) private func prepareFun(_ m: Registers, _ fun: Term, _ arity: Int, _ target: Int) -> CodePointer? {
     guard _fastPath(fun.isBoxed), _fastPath(fun.header & 63 == Subtag.fun &<< 2) else { return nil }
     let object = fun.pointer
-    let kind = object[2]
+    let kind = object[3]
     guard _fastPath(kind & 0x10000FF == UInt64(arity)) else { return nil }
     guard _fastPath(m.word(target) == object[1]) || m.word(target) == FunTarget.several else { return nil }
     // The slow half counts the reduction itself.
@@ -407,9 +407,9 @@ func isProperList(_ term: Term) -> Bool {
     let object = m.take(Layout.funWords &+ count)
     object[0] = Header.make(Layout.funWords &- 1 &+ count, Subtag.fun)
     object[1] = m.word(1)
-    object[2] = UInt64(entry.pointee.arity) | UInt64(truncatingIfNeeded: count) &<< 8
-    object[3] = m.c.pointee.process.pointee.id.raw
-    object[4] = Term.nil.raw
+    object[2] = 0
+    object[3] = UInt64(entry.pointee.arity) | UInt64(truncatingIfNeeded: count) &<< 8
+    object[4] = m.c.pointee.process.pointee.id.raw
     for i in 0..<count { object[5 &+ i] = m.source(m.word(4 &+ i)).raw }
     m.store(m.word(2), .boxed(object))
     m.next(4 &+ count)
@@ -422,9 +422,9 @@ func slow_make_fun2(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     let object = c.heap.allocate(Layout.funWords + count)
     object[0] = Header.make(Layout.funWords - 1 + count, Subtag.fun)
     object[1] = pc[1]
-    object[2] = UInt64(entry.pointee.arity) | UInt64(count) << 8
-    object[3] = c.process.pointee.id.raw
-    object[4] = Term.nil.raw
+    object[2] = 0
+    object[3] = UInt64(entry.pointee.arity) | UInt64(count) << 8
+    object[4] = c.process.pointee.id.raw
     for i in 0..<count { object[5 + i] = c.x[i].raw }
     c.x[0] = .boxed(object)
     return pc + 3

@@ -107,9 +107,12 @@ public enum FunTarget {
         UnsafeMutablePointer(mutating: cell).pointee = cell.pointee == 0 ? entry : several
     }
 
-    /// The function that a fun with this entry runs; nil: there are several, or none yet.
-    public static func function(_ word: UInt64) -> (entry: Ref<FunEntry>, function: Ref<Function>)? {
-        guard word > several, let entry = Ref<FunEntry>(bitPattern: UInt(word)), let function = entry.pointee.function else { return nil }
-        return (entry, function)
+    /// The function that a fun with this entry runs; nil: there are several, none yet, or it is not one of `module`, whose
+    /// entry may have been freed. Requires: the module stays.
+    public static func function(_ word: UInt64, of module: LoadedModule) -> (entry: Ref<FunEntry>, function: Ref<Function>)? {
+        for index in 0..<module.funCount where UInt64(UInt(bitPattern: module.funs[index])) == word {
+            return module.funs[index].pointee.function.map { (module.funs[index], $0) }
+        }
+        return nil
     }
 }

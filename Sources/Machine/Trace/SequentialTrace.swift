@@ -50,7 +50,7 @@ enum SequentialTrace {
 
     /// Requires: the old label's memory is somebody else's, or freed.
     static func setLabel(_ token: Ref<SequentialToken>, _ label: Term) {
-        let copy = copyToFragment(label)
+        let copy = copyToFragment(label, copyLiterals: true)
         token.pointee.label = copy.term
         token.pointee.fragment = copy.fragment
     }
