@@ -54,7 +54,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["BeamFile", "Bifs", "Machine", "Terms"], path: "Tests/TestSupport",
             swiftSettings: common),
         .testTarget(name: "TermsTests", dependencies: ["CMachine", "Terms", "TestSupport"], swiftSettings: common),
-        .testTarget(name: "BeamFileTests", dependencies: ["BeamFile"], swiftSettings: common),
+        .testTarget(name: "BeamFileTests", dependencies: ["BeamFile", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "MachineTests", dependencies: ["BeamFile", "CMachine", "Machine", "Terms", "TestSupport"],
             swiftSettings: common),

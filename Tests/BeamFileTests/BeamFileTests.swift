@@ -5,17 +5,9 @@ import Glibc
 import Testing
 
 import BeamFile
+import TestSupport
 
 private let root = getenv("ENIGMA_OTP_ROOT").map { String(cString: $0) } ?? "/usr/lib/erlang"
-
-private func readFile(_ path: String) -> [UInt8]? {
-    guard let file = fopen(path, "r") else { return nil }
-    defer { fclose(file) }
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while case let count = fread(&buffer, 1, buffer.count, file), count > 0 { bytes += buffer[..<count] }
-    return bytes
-}
 
 /// The .beam files of an application, by name without version.
 private func beams(of application: String) -> [String] {
