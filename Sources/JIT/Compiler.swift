@@ -264,7 +264,10 @@ public enum JIT {
 
     static func compile(_ request: Request) {
         guard request.dump != nil || isDue(request) else { return }
-        if request.isCached, fetch(request.function) { return }
+        if request.isCached {
+            if fetch(request.function) { return }
+            locked { current?.isCached = false }
+        }
         if let attempts = request.attempts {
             Cache.noteAttempt(request.function, attempts)
         } else if !isNice, !isAheadOfTime {
