@@ -24,6 +24,13 @@ struct Request {
     var attempts: Int?
 }
 
+/// Why a function is not compiled, besides errors of LLVM's.
+public enum Refusal: String, CaseIterable {
+    case tooLarge = "too large"
+    case traced = "it is traced"
+    case unreadable = "its code could not be read"
+}
+
 public enum JIT {
     /// Constant after boot.
     nonisolated(unsafe) static var options = JITOptions()
@@ -296,7 +303,7 @@ public enum JIT {
             if try build(request, bodies, generator!, reader!) { return }
             guard bodies.count > 1, try build(request, [bodies[0]], generator!, reader!) else {
                 let count = bodies[0].instructions.count
-                throw CompileError(text: "too large: \(count) instructions, more than \(Unit.sizeLimit) operations of LLVM's")
+                throw CompileError(text: "\(Refusal.tooLarge.rawValue): \(count) instructions, more than \(Unit.sizeLimit) operations of LLVM's")
             }
         } catch {
             if let dump = request.dump { return dump.finish(failure: error.text) }
@@ -352,7 +359,7 @@ public enum JIT {
         _ request: Request, _ bodies: [FunctionBody], _ generator: CodeGenerator, _ reader: OperandReader
     ) throws(CompileError) -> Bool {
         let start = threadTime()
-        guard !bodies.isEmpty else { throw CompileError(text: "its code could not be read") }
+        guard !bodies.isEmpty else { throw CompileError(text: Refusal.unreadable.rawValue) }
         let number = nextUnit
         nextUnit += 1
         let dump = Dump(number, bodies, request, options, reader)

@@ -166,7 +166,7 @@ extension JIT {
             guard avoided.insert(function).inserted else { return false }
             discard(function)
             for unit in units.values where unit.inlined.contains(function) { discard(unit) }
-            refused[function] = "it is traced"
+            refused[function] = Refusal.traced.rawValue
             return !replaced.isEmpty
         }
         if isReplaced { wake() }

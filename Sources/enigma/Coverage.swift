@@ -1,6 +1,6 @@
 // Coverage.swift: `enigma coverage [FOLDER]`: compares the native functions and generic instructions that this binary has
-// with those of OTP 25 (FOLDER/natives.txt, opcodes.txt). Prints a line for each that is missing, then totals; exit code
-// 1 if a total is below FOLDER/coverage.txt.
+// with those of OTP 25 (FOLDER/natives.txt, opcodes.txt). Prints a line for each that is missing, then totals, and what
+// the JIT refuses; exit code 1 if a total is below FOLDER/coverage.txt.
 
 import BeamFile
 import Bifs
@@ -28,7 +28,15 @@ func printCoverage(_ folder: String) -> Int32 {
         instructions.count(row[1], has: has, isNeeded: row[2] == "current")
     }
     let isGood = [natives.report(floors["natives"]), instructions.report(floors["instructions"])].allSatisfy { $0 }
+    reportCompiled()
     return isGood ? 0 : 1
+}
+
+/// What the JIT compiles: every threaded instruction, because what it does not do in line is the slow function's.
+private func reportCompiled() {
+    for refusal in Refusal.allCases { print("not compiled: functions refused with \"\(refusal.rawValue)\"") }
+    let slow = Op.allCases.filter { slowAddress($0) != 0 }.count
+    print("threaded instructions: \(Op.allCases.count) compiled, \(Op.allCases.count - slow) always in line, \(slow) in line or by slow functions")
 }
 
 /// `module:function/arity` of what is registered.
