@@ -18,6 +18,7 @@ tests() ->
      {increment_constants, fun() -> [names(fun() -> F(id(a)) end) || F <- [fun(X) -> {X + 1} end, fun(X) -> {1 + X} end, fun(X) -> {X - 1} end, fun(X) -> {X - -2} end, fun(X) -> {X - 0} end, fun(X) -> {1 - X} end, fun(X) -> {X + -3} end, fun(_) -> {[] + 10230} end, fun(_) -> {a - 2} end, fun(X) -> {X + 1.0} end, fun(X) -> {X + (1 bsl 70)} end, fun(X) -> {-X} end]] end},
      {negative_zero, fun() -> [{<<(negated(A * 1.0)):64/float>>, <<(-id(A)):64/float>>} || A <- [0.0, -0.0, 1.5]] end},
      {dropped_line, fun() -> dropped_line(id(b), id(4)) end},
+     {moves_before_line, fun() -> [moves_before_line(id(K)) || K <- [a, {}]] ++ [caught(fun() -> moves_before_line(id(<<1>>)) end)] end},
      {kept_line, fun() -> [catch kept_line(id(K), id(4)) || K <- [a, b]] end},
      {undef_module, fun() -> no_such_module:f(1, 2) end},
      {undef_function, fun() -> lists:no_such(1) end},
@@ -108,6 +109,19 @@ many(F, L) ->
     Short = fun(X) -> case X of {R, {_, As}} -> {R, length(As)}; As when is_list(As) -> length(As); _ -> X end end,
     try F(L) catch C:R:S -> {C, Short(R), [{M, Fn, case {M, As} of {erlang, _} -> n; _ -> Short(As) end} || {M, Fn, As, _} <- lists:sublist(S, 2)]} end.
 names(F) -> try F() catch error:R:S -> {R, [{M, Fn} || {M, Fn, _, _} <- lists:sublist(S, 1), M =:= erlang]} end.
+
+%% Two moves before the tail call of foldl/3 are done as one, and then its line stays in force for the failing case behind it.
+moves_before_line(A) ->
+    lists:foldl(fun(V, B) -> [V | B] end, erase(never), case maps:from_list([{I, I} || I <- lists:seq(1, id(2))]) of
+            _ when {A, A} =< {A, {1}} ->
+                [1, 2, 3];
+            _ when is_atom(A) ->
+                put(k2, A),
+                [[], [1]]
+        end).
+
+caught(F) ->
+    try F() catch C:R:S -> {C, R, hd(S)} end.
 
 %% The line of the tail call of id/1 is lost, and with it that of the division.
 dropped_line(A, N) ->

@@ -33,6 +33,8 @@ struct Decoder: ~Copyable {
     /// The instruction before was a move to x(0); or a line instruction behind one: the line before that.
     private var isMoveToX0 = false
     private var lineBeforeMove: Int?
+    /// The instruction before, if it was a move between registers that OTP's loader has not joined with the one before it.
+    private var openMove: (source: Operand, target: Operand)?
     private var location: Ref<Location>?
     private var entryLabel = 0
     /// The code is only looked at, and needs no locations: `types` is what is wanted.
@@ -117,6 +119,7 @@ struct Decoder: ~Copyable {
         code = CodeBuffer(firstLabel: Int(function.pointee.firstLabel), labelCount: Int(function.pointee.labelCount))
         line = 0
         isMoveToX0 = false
+        openMove = nil
         lineBeforeMove = nil
         location = nil
         entryLabel = 0
@@ -214,6 +217,24 @@ struct Decoder: ~Copyable {
         location = nil
     }
 
+    /// OTP's loader joins two moves whose sources and whose targets are neighbours, from the left; such a move to x(0) is
+    /// none any more for `dropLine`.
+    private mutating func noteMove(_ opcode: Opcode) {
+        isMoveToX0 = false
+        guard opcode == .move else { return openMove = nil }
+        let (source, target) = (operand(0), operand(1))
+        func areNeighbours(_ a: Operand, _ b: Operand) -> Bool { a.kind == b.kind && abs(a.value - b.value) == 1 }
+        let isRegister = source.kind == .x || source.kind == .y
+        if let before = openMove, isRegister, before.target.kind != source.kind || before.target.value != source.value,
+            areNeighbours(before.source, source), areNeighbours(before.target, target)
+        {
+            openMove = nil
+            return
+        }
+        openMove = isRegister ? (source, target) : nil
+        isMoveToX0 = target.kind == .x && target.value == 0
+    }
+
     mutating func emitInvalid(_ fault: CodeFault) {
         code.begin(.invalid_code)
         code.append(fault == .none ? 0 : locationWord())
@@ -249,7 +270,7 @@ struct Decoder: ~Copyable {
     private mutating func decode(_ opcode: Opcode) {
         dropLine(opcode)
         lineBeforeMove = opcode == .line && isMoveToX0 ? line : nil
-        isMoveToX0 = opcode == .move && operand(1).kind == .x && value(1) == 0
+        noteMove(opcode)
         switch opcode {
         case .label: code.place(value(0))
         case .line:
