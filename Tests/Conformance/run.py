@@ -46,6 +46,7 @@ MODES = {
     "jit-eager": Mode(*EAGER, "+S", "2", together=True, slow=True),
     "jit-eager-S1": Mode(*EAGER, "+S", "1", together=True, slow=True),
     "jit-eager-stress": Mode(*EAGER, *STRESS, together=True, slow=True),
+    "jit-eager-stress-S2": Mode(*EAGER, "--gc-stress", "+S", "2", together=True, slow=True),
     "jit-exit-stress": Mode(*EARLY, "--jit-exit-stress", "+S", "2", together=True, slow=True),
     "jit-exit-stress-S1": Mode(*EARLY, "--jit-exit-stress", "+S", "1", together=True, slow=True),
     "jit-exit-gc-stress": Mode(*EARLY, "--jit-exit-stress", *STRESS, together=True, slow=True),
