@@ -49,15 +49,18 @@ func lists_member_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
 /// Elements that are copied without a look at the reductions.
 private let shortList = 30_000
 
+/// The price of finding the length of a list and copying it.
+private func chargeCopy(_ process: Ref<Process>, _ count: Int) { process.bump(count / 40 &+ count / 60) }
+
 func lists_reverse_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     if let made = process.heap.reverseShortList(arguments[0], limit: shortList, tail: arguments[1]) {
-        process.bump(made.count / 40 &+ made.count / 60)
+        chargeCopy(process, made.count)
         return made.list
     }
     var pace = Pace(unit: 60)
     let count = listLength(arguments[0], &pace)
     guard count >= 0 else { return pace.isStopped ? process.giveWay(arguments) : process.badarg() }
-    process.bump(count / 40 &+ count / 60)
+    chargeCopy(process, count)
     return process.heap.reverseList(arguments[0], count: count, tail: arguments[1])
 }
 
@@ -123,14 +126,14 @@ private func findKey(_ process: Ref<Process>, _ arguments: Arguments) -> Term? {
 /// `++`: the right side is not looked at.
 func erlang_append_2(_ process: Ref<Process>, _ arguments: Arguments) -> Term {
     if !arguments[1].isNil, let made = process.heap.copyShortList(arguments[0], limit: shortList, tail: arguments[1]) {
-        process.bump(made.count / 40 &+ made.count / 60)
+        chargeCopy(process, made.count)
         return made.list
     }
     var pace = Pace(unit: 60)
     let count = listLength(arguments[0], &pace)
     guard count >= 0 else { return pace.isStopped ? process.giveWay(arguments) : process.badarg() }
     if arguments[1].isNil { return arguments[0] }
-    process.bump(count / 40 &+ count / 60)
+    chargeCopy(process, count)
     return process.heap.copyList(arguments[0], count: count, tail: arguments[1])
 }
 

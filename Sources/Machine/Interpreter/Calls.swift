@@ -350,7 +350,7 @@ func slow_apply_2(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
         let reason = badArguments(list, limit: 1022)
         if reason.isNil, fun.isFun {
             // OTP looks at the lowest byte of their number, and the fun finds as many as it wants.
-            guard fun.funArity == lengthOfProper(list) & 0xFF else { return c.raiseArity(fun, list, nil, 0) }
+            guard fun.funArity == listLength(list) & 0xFF else { return c.raiseArity(fun, list, nil, 0) }
             c.spreadFirst(fun.funArity, of: list)
             return c.enterFun(fun, arity: fun.funArity, location: 0)
         }
@@ -382,21 +382,7 @@ func slow_check_apply(_ c: Ref<Context>, _ pc: CodePointer) -> CodePointer {
     return c.enter(Exports.findOrMake(Atoms.erlang, Atoms.apply, arity).pointee.entry, live: arity)
 }
 
-private func lengthOfProper(_ list: Term) -> Int {
-    var rest = list
-    var count = 0
-    while rest.isCons {
-        rest = rest.tail
-        count += 1
-    }
-    return count
-}
-
-func isProperList(_ term: Term) -> Bool {
-    var rest = term
-    while rest.isCons { rest = rest.tail }
-    return rest.isNil
-}
+func isProperList(_ term: Term) -> Bool { listLength(term) >= 0 }
 
 // MARK: - Making funs
 
