@@ -38,6 +38,9 @@ final class HeapNeeds {
     /// reserve may have been used for return addresses, and tests for nothing are for that.
     static func charge(_ bytes: Int) -> Int { max(bytes, 8) }
 
+    /// At the function's entry.
+    var atEntry: Int { need(block: body.blockAt[body.entry]!) }
+
     /// At the start of a block.
     func need(block number: Int) -> Int {
         if let known = needs[number] { return known ?? 0 }
@@ -59,7 +62,7 @@ final class HeapNeeds {
                 let callee = Ref<Function>(bitPattern: UInt(word))!
                 guard let needs = inlined(callee) else { return total }
                 // The return address too.
-                let rest = needs.need(block: needs.body.blockAt[needs.body.entry]!)
+                let rest = needs.atEntry
                 return rest > 0 && total + rest + 8 <= Self.limit ? total + rest + 8 : total
             } else if FunctionBody.flow(instruction) == .leave || isBarrier(instruction) {
                 return total

@@ -262,10 +262,7 @@ final class Lowering {
         return here + (known.credits > 0 ? known.credits * roundNeed : 0)
     }
     /// Bytes that a round of a short loop tests for.
-    var roundNeed: Int {
-        let body = activations[0].body
-        return heapNeeds(of: body).need(block: body.blockAt[body.entry]!)
-    }
+    var roundNeed: Int { heapNeeds(of: activations[0].body).atEntry }
 
     /// An instruction may take words of the heap that no heap test was for, or collect, and go on. (Where calls go on they
     /// are inlined; arithmetic that bets asks for its floats, and leaves where it loses.)
