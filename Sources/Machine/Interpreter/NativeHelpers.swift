@@ -44,11 +44,9 @@ public enum NativeHelpers {
     ) -> UInt64 {
         let map = Term(raw: map)
         guard _fastPath(map.isMap), c.pointee.stress == 0 else { return 0 }
-        let process = c.process
-        process.pointee.stackTop = stack
-        process.pointee.heap.top = top
-        process.pointee.heap.limit = stack - Int(stackReserve)
-        guard let result = change(c.heap, map), _fastPath(!process.wantsCollection) else { return 0 }
+        c.e = stack
+        c.heap.pointee.top = top
+        guard let result = change(c.heap, map), _fastPath(!c.process.wantsCollection) else { return 0 }
         return result.raw
     }
 
